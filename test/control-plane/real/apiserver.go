@@ -22,8 +22,10 @@ import (
 // its own signal handler and leaves no place for the access log outside the handler chain.
 // Source: kubernetes cmd/kube-apiserver/app/server.go, NewAPIServerCommand and Run.
 
+// apiServer is ready to run; run returns after stop has been called, or on a failure.
 type apiServer struct {
-	run func(context.Context) error
+	run  func() error
+	stop context.CancelFunc
 }
 
 // apiArguments are kube-apiserver's flags, relative to <data-dir>/server; k3s's values where they
@@ -102,11 +104,13 @@ func newAPIServer(ctx context.Context, arguments []string, access *accessLog, ca
 	if err != nil {
 		return nil, err
 	}
-	// Open watches keep a connection busy; the default waits 60 s for them.
-	server.GenericAPIServer.ShutdownTimeout = time.Second
+	// Ordinary requests are drained before this counts. It is for open watches, which keep their
+	// connection busy; the default waits 60 s for them.
+	server.GenericAPIServer.ShutdownTimeout = 300 * time.Millisecond
 	prepared, err := server.PrepareRun()
 	if err != nil {
 		return nil, err
 	}
-	return &apiServer{run: prepared.Run}, nil
+	serving, stop := context.WithCancel(context.Background())
+	return &apiServer{run: func() error { return prepared.Run(serving) }, stop: stop}, nil
 }

@@ -40,8 +40,7 @@ func main() {
 	logrus.SetFormatter(&logrus.TextFormatter{DisableColors: true, FullTimestamp: true,
 		TimestampFormat: "2006-01-02T15:04:05.000000Z07:00"})
 	if err := dispatch(os.Args[1:], os.Getenv); err != nil {
-		logrus.Error(err)
-		os.Exit(1)
+		logrus.Fatal(err) // exits with status 1, as k3s does
 	}
 }
 
