@@ -79,6 +79,7 @@ const test = async (node, args) => {
 
 const scripts = {
   test,
+  'test:real': (node, args) => test(node, ['--config', 'vitest.real.config.ts', ...args]),
   format: () => run(bin('biome'), ['check', '--write', '.']),
   check: async (node) =>
     (await run(bin('biome'), ['ci', '.'])) ||
