@@ -9,6 +9,8 @@ export const errorCodes = {
   'permission-denied': 'The operating system refused access.',
   'read-only-file-system': 'The file system is mounted read-only, often a dying SD card.',
   'input-output': 'The device failed to read or write.',
+  'file-kind-wrong': 'A directory stands where a file must be, or a file where a directory must.',
+  'resources-exhausted': 'Out of file descriptors, processes or memory.',
   'port-in-use': 'Another program listens on the port.',
   'link-refused': 'The peer refused the connection or is not there.',
   'link-key-refused': 'The two ends do not hold the same cluster key.',
