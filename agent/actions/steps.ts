@@ -1,0 +1,154 @@
+/**
+ * The steps of a promotion and of stepping down: each is carried out once and reports `step_done`
+ * **exactly once**, whatever happens to it (duty 3 in agent/core/types.ts).
+ *
+ * Steps run one after the other in the order in which they were given, so that a step of a lost
+ * epoch, still copying, never works beside one of the next. A fence does not wait in that line: it
+ * cuts the step that runs and those that wait, and they report `ok: false` (agent/actions/fence.ts).
+ *
+ * Does not decide what follows a failure: the core does. Source: DESIGN section 5 "Promotion".
+ */
+
+import type { Duration } from '../../shared/time/duration.ts';
+import { seconds } from '../../shared/time/duration.ts';
+import type { AgentEvent, Effect, Step } from '../core/types.ts';
+import type { DatastoreSteps, StepResult } from './datastore-steps.ts';
+import type { UnitManager, UnitResult } from './unit-manager.ts';
+
+/** k3s stops in this time (drop-in TimeoutStopSec); then it is killed. */
+export const STOP_GRACE = seconds(5);
+/** An agent unit leaves its pods alone (KillMode=process); it ends quickly. */
+const AGENT_STOP_GRACE = seconds(10);
+
+export type StepEffect = Extract<Effect, { kind: 'step' }>;
+
+/** Waits until the API server answers; adapters/ready-probe.ts. */
+export interface ReadyProbe {
+  /** Asks until 200, the bound, or `signal`; never rejects. */
+  untilReady(bound: Duration, signal: AbortSignal): Promise<StepResult>;
+}
+
+export interface StepPlace {
+  readonly units: UnitManager;
+  readonly datastore: DatastoreSteps;
+  readonly ready: ReadyProbe;
+  /** A server that is not ready by then never will be: 180 s on a slow card, less in tests. */
+  readonly readyBound: Duration;
+  readonly post: (event: AgentEvent) => void;
+  /** Each report of a step with the time it took, for the promotion's timeline. */
+  readonly told: (step: Step, result: StepResult) => void;
+}
+
+export interface Steps {
+  order(effect: StepEffect): void;
+  /** Cuts every step that has been ordered so far. */
+  cut(reason: string): void;
+  /** The server ended by itself: true when a running step takes the blame and reports it. */
+  serverExited(detail: string): boolean;
+  /** Resolves when no step is under way. */
+  idle(): Promise<void>;
+}
+
+interface Ordered {
+  readonly effect: StepEffect;
+  readonly control: AbortController;
+}
+
+const fromUnit = (result: UnitResult, detail: string): StepResult =>
+  result.ok ? { ok: true, detail } : result;
+
+export function createSteps(place: StepPlace): Steps {
+  const { units, datastore } = place;
+  const ordered = new Set<Ordered>();
+  let line: Promise<void> = Promise.resolve();
+
+  const carryOut = ({ effect, control }: Ordered): Promise<StepResult> | StepResult => {
+    switch (effect.step) {
+      case 'stop_agent_unit':
+        return stopped('agent', AGENT_STOP_GRACE);
+      case 'install_datastore':
+        return datastore.installDatastore(effect);
+      case 'install_archive':
+        return datastore.installArchive(effect.epoch);
+      case 'start_server':
+        return startServer(effect.epoch);
+      case 'check_ready':
+        return place.ready.untilReady(place.readyBound, control.signal);
+      case 'stop_server':
+        return stopServer();
+      case 'send_last_revisions':
+        return datastore.sendLastRevisions(effect.to, effect.epoch);
+      case 'start_agent_unit':
+        return units.start('agent').then((result) => fromUnit(result, 'k3s-agent runs'));
+    }
+  };
+
+  const stopped = async (unit: 'server' | 'agent', grace: Duration): Promise<StepResult> =>
+    fromUnit(await units.stop(unit, grace), `the ${unit} unit is stopped and masked`);
+
+  const startServer = async (epoch: number): Promise<StepResult> => {
+    datastore.serverStarting(epoch);
+    return fromUnit(await units.start('server'), 'the server was started');
+  };
+
+  const stopServer = async (): Promise<StepResult> => {
+    const result = await stopped('server', STOP_GRACE);
+    if (result.ok) datastore.serverStopped();
+    return result;
+  };
+
+  const run = async (one: Ordered): Promise<void> => {
+    const result = await guarded(one, () => carryOut(one));
+    ordered.delete(one);
+    place.told(one.effect.step, result);
+    place.post(stepDone(one.effect, result));
+  };
+
+  return {
+    order(effect) {
+      const one = { effect, control: new AbortController() };
+      ordered.add(one);
+      line = line.then(() => run(one));
+    },
+    cut(reason) {
+      for (const one of ordered) if (goesUp(one.effect.step)) one.control.abort(reason);
+    },
+    serverExited(detail) {
+      const blamed = [...ordered].filter(({ effect }) => needsServer(effect.step));
+      for (const one of blamed) one.control.abort(detail);
+      return blamed.length > 0;
+    },
+    idle: () => line,
+  };
+}
+
+/** Steps that bring the server up: pointless, and dangerous, once it has been fenced. */
+const goesUp = (step: Step): boolean => step !== 'stop_server' && step !== 'start_agent_unit';
+
+const needsServer = (step: Step): boolean => step === 'start_server' || step === 'check_ready';
+
+/** The step's outcome, or why it was cut; a step that throws has failed. */
+async function guarded(
+  { control }: Ordered,
+  work: () => Promise<StepResult> | StepResult,
+): Promise<StepResult> {
+  const cut = (): StepResult => ({ ok: false, detail: String(control.signal.reason) });
+  if (control.signal.aborted) return cut();
+  try {
+    const result = await work();
+    return control.signal.aborted ? cut() : result;
+  } catch (error) {
+    return { ok: false, detail: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+const stepDone = ({ step, epoch }: StepEffect, result: StepResult): AgentEvent => ({
+  kind: 'step_done',
+  step,
+  epoch,
+  ok: result.ok,
+  detail: result.detail,
+  ...(result.ok && result.firstRevision !== undefined
+    ? { firstRevision: result.firstRevision }
+    : {}),
+});
