@@ -1,5 +1,5 @@
 /** Keys: the file that holds them, and who can derive which. */
-import * as fc from 'fast-check';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   formatKeyFile,
