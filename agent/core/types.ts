@@ -184,6 +184,7 @@ export type Effect =
       readonly apiPort: number;
       readonly serving: boolean;
     }
+  /** Answers a command; the id `shutdown` tells that the node has left and may be switched off. */
   | {
       readonly kind: 'reply';
       readonly id: string;
@@ -202,7 +203,12 @@ export type StepOrder =
       readonly from: 'server' | 'replica' | 'none';
     }
   | { readonly step: 'send_last_revisions'; readonly to: NodeName }
-  | { readonly step: Exclude<Step, 'install_datastore' | 'send_last_revisions'> };
+  | {
+      readonly step: 'start_server';
+      /** Newest wall time the cluster has shown, ms since 1970: an earlier clock is stepped to it. */
+      readonly notBeforeWall: number;
+    }
+  | { readonly step: Exclude<Step, 'install_datastore' | 'send_last_revisions' | 'start_server'> };
 
 /** What people, topics, the CLI and the scout see of the core's state. */
 export interface CoreView {

@@ -14,3 +14,7 @@ export const compareBallots = (a: Ballot, b: Ballot): number =>
 
 /** L6 asks for the **exact** ballot: "at least as high" was a hole that made two masters. */
 export const isSameBallot = (a: Ballot, b: Ballot): boolean => compareBallots(a, b) === 0;
+
+/** The same, where either may be missing. */
+export const areSameBallot = (a: Ballot | null, b: Ballot | null): boolean =>
+  a !== null && b !== null && isSameBallot(a, b);

@@ -50,3 +50,39 @@ export const isSingleChange = (from: readonly NodeName[], to: readonly NodeName[
   const removed = from.filter((name) => !to.includes(name)).length;
   return added + removed === 1;
 };
+
+/** The newer of two; of the same list the one that is known to be committed. */
+export function newerList(a: MemberList, b: MemberList): MemberList {
+  const order = compareLists(a, b);
+  if (order !== 0) return order > 0 ? a : b;
+  return a.committed || !b.committed ? a : b;
+}
+
+/** Everybody who is asked: the list, and its predecessor while that is still in force. */
+export function asked(list: MemberList): readonly NodeName[] {
+  if (list.committed || list.previous.length === 0) return list.members;
+  const added = list.previous.filter((node) => !list.members.includes(node));
+  return added.length === 0 ? list.members : [...list.members, ...added];
+}
+
+/** The next list under `epoch`, one voter more or less; uncommitted until both lists have it. */
+export function changedList(
+  list: MemberList,
+  epoch: number,
+  change: { readonly add: NodeName } | { readonly remove: NodeName },
+): MemberList {
+  const members =
+    'add' in change
+      ? [...list.members, change.add]
+      : list.members.filter((node) => node !== change.remove);
+  return { epoch, number: list.number + 1, members, previous: list.members, committed: false };
+}
+
+/** A founding list: all configured voters, known to everybody, so committed from the start. */
+export const foundingList = (members: readonly NodeName[]): MemberList => ({
+  epoch: 0,
+  number: 0,
+  members,
+  previous: [],
+  committed: true,
+});

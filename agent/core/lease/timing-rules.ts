@@ -57,3 +57,53 @@ export const brokenTimingRules = (timing: Timing): readonly BrokenRule[] =>
   [killedBeforeGrant, missesOneRenewal, driftIsABound]
     .map((rule) => rule(timing))
     .filter((broken) => broken !== null);
+
+/** What the core needs beyond the sum above for elections to come to rest. */
+export interface ElectionTiming extends Timing {
+  readonly answerTimeout: Duration;
+  readonly candidateStagger: Duration;
+  readonly clockResolution: Duration;
+  readonly retireAfter: Duration;
+}
+
+const answersBeforeRenewal = (timing: ElectionTiming): BrokenRule | null => {
+  if (timing.answerTimeout < timing.renewInterval) return null;
+  const sum =
+    `answer_timeout_ms ${timing.answerTimeout} must be below renew_interval_ms ` +
+    `${timing.renewInterval}, or a round is given up after the next has begun`;
+  return { rule: 'answers-before-renewal', sum };
+};
+
+const wonRoundIsWorthIt = (timing: ElectionTiming): BrokenRule | null => {
+  const late = timing.answerTimeout + 2 * timing.clockResolution;
+  if (late < timing.fenceAfter) return null;
+  const sum =
+    `answer_timeout_ms ${timing.answerTimeout} + 2 × clock step ${timing.clockResolution} = ` +
+    `${late} must be below fence_after_ms ${timing.fenceAfter}, or a lease is over when it is won`;
+  return { rule: 'won-round-is-worth-it', sum };
+};
+
+const staggerIsPositive = (timing: ElectionTiming): BrokenRule | null =>
+  timing.candidateStagger > 0
+    ? null
+    : {
+        rule: 'stagger-is-positive',
+        sum: `candidate_stagger_ms ${timing.candidateStagger} must be above 0`,
+      };
+
+const retiresAfterSilence = (timing: ElectionTiming): BrokenRule | null => {
+  const silence = 2 * timing.leaseDuration;
+  if (timing.retireAfter > silence) return null;
+  const sum =
+    `retire_after_ms ${timing.retireAfter} must be above 2 × lease_duration_ms ` +
+    `${timing.leaseDuration} = ${silence}, or a voter is retired during its silence`;
+  return { rule: 'retires-after-silence', sum };
+};
+
+/** `brokenTimingRules` and the election's own; what a complete configuration is checked with. */
+export const brokenElectionRules = (timing: ElectionTiming): readonly BrokenRule[] => [
+  ...brokenTimingRules(timing),
+  ...[answersBeforeRenewal, wonRoundIsWorthIt, staggerIsPositive, retiresAfterSilence]
+    .map((rule) => rule(timing))
+    .filter((broken) => broken !== null),
+];

@@ -1,0 +1,77 @@
+/**
+ * What a person or the daemon's own end asks for: move, promote, found, leave, stopping.
+ *
+ * Every command is answered with a `reply`, also when it is refused; the sentence says why and what
+ * to do. Nothing here bypasses a rule of the lease: a forced promotion (L12) waits for the node's
+ * own lock like everybody else.
+ */
+import { scheduleForced } from './lease/forced.ts';
+import { foundByCommand } from './lease/learning.ts';
+import { beginLeaving } from './lease/membership.ts';
+import { isEligible } from './lease/roles.ts';
+import { beginHandover, chooseReceiver } from './promotion.ts';
+import { reply, type Turn, update } from './turn.ts';
+import type { AgentEvent, Command } from './types.ts';
+
+type Asked = Extract<AgentEvent, { kind: 'command' | 'stopping' }>;
+
+export function obey(turn: Turn, event: Asked): void {
+  if (event.kind === 'stopping') {
+    // A restart leaves everything as it is: the next process goes on from /run.
+    if (event.why === 'shutdown') shutDown(turn);
+    return;
+  }
+  const { id, command } = event;
+  if (command.name === 'move') move(turn, id, command);
+  else if (command.name === 'promote') scheduleForced(turn, id);
+  else if (command.name === 'found') foundByCommand(turn, id);
+  else leave(turn, id);
+}
+
+function move(turn: Turn, id: string, command: Extract<Command, { name: 'move' }>): void {
+  const { state, now, config } = turn;
+  const { held } = state.run;
+  if (held === null) {
+    const master = state.leader?.master ?? 'none';
+    reply(turn, id, false, `This node is not the master (${master} is). Run it there.`);
+    return;
+  }
+  if (held.stage !== 'serving') {
+    reply(turn, id, false, 'The server is not serving yet; try again when it is.');
+    return;
+  }
+  const to = command.to ?? chooseReceiver(turn);
+  if (to === null) {
+    reply(turn, id, false, 'No receiver can be reached; nothing was changed.');
+    return;
+  }
+  const heard = state.heard[to];
+  if (to === config.node || !isEligible(config, to)) {
+    reply(turn, id, false, `${to} can't become master: not another eligible node.`);
+  } else if (heard === undefined || now - heard > config.fenceAfter) {
+    reply(turn, id, false, `${to} has not been heard lately; nothing was changed.`);
+  } else {
+    beginHandover(turn, { to, reply: id, why: 'move' });
+  }
+}
+
+function leave(turn: Turn, id: string): void {
+  if (turn.state.run.held !== null) {
+    reply(turn, id, false, 'This node is the master: move the role first (baton move).');
+    return;
+  }
+  beginLeaving(turn);
+  reply(turn, id, true, 'Asked to leave the voters; it is taken back at its next start.');
+}
+
+/** The role first, then the vote; the shell is told with the reply `shutdown`. */
+function shutDown(turn: Turn): void {
+  const { state } = turn;
+  if (state.stopping) return;
+  const { held } = state.run;
+  update(turn, { stopping: true });
+  if (held === null) beginLeaving(turn);
+  else if (held.stage !== 'handing_over' && held.stage !== 'giving_back') {
+    beginHandover(turn, { to: chooseReceiver(turn), reply: null, why: 'shutdown' });
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * The candidate: how a node asks for the lease (L1, L3, L4, L5, L14).
+ *
+ * Prepare to everybody on the lists in force; with a majority of Promises, Propose under an epoch
+ * above every one they know; with a majority of Accepts of one round, the lease is held
+ * (lease/rounds.ts). Whatever contradicts the ballot ends it: a fresh one costs one round trip.
+ */
+import type {
+  Accept,
+  NodeName,
+  Prepare,
+  PromiseMessage,
+  Refuse,
+} from '../../../shared/protocol/lease-messages.ts';
+import { after, type Instant } from '../../../shared/time/duration.ts';
+import type { Attempt, CoreState } from '../state.ts';
+import { arm, disarm, explain, send, type Turn, update, updateRun } from '../turn.ts';
+import type { CoreConfig } from '../types.ts';
+import { isSameBallot } from './ballot.ts';
+import { win } from './holder.ts';
+import { asked, compareLists, hasMajority } from './member-list.ts';
+import { comparePositions, hearPositions, ownPosition } from './positions.ts';
+import { isVoter } from './roles.ts';
+import { countAccept, sendRound } from './rounds.ts';
+import { earliestAttempt, mayAsk, scheduleAttempt, yieldOnce } from './vacancy.ts';
+import { adoptList, answerPrepare, hearRelease, seeCounter } from './voter.ts';
+import { hearWall } from './wall.ts';
+
+/** The timer `candidate`: begins an attempt when nothing stands against it any more. */
+export function candidateTimer(turn: Turn): void {
+  const { state, now, config } = turn;
+  if (state.attempt !== null || !mayAsk(state, config)) return;
+  if (earliestAttempt(state, now, config) > now) scheduleAttempt(turn);
+  else beginAttempt(turn);
+}
+
+/** L1: a ballot above every one seen; its counter is in /run before it is sent. */
+export function beginAttempt(turn: Turn): void {
+  const { state, now, config } = turn;
+  const { disk, run } = state;
+  if (disk === null) return;
+  const counter = Math.max(run.counter, state.seenCounter, run.promised?.counter ?? 0) + 1;
+  const ballot = { counter, node: config.node, nonce: state.nonce };
+  updateRun(turn, { counter });
+  update(turn, {
+    attempt: {
+      ballot,
+      list: disk.list,
+      startedAt: now,
+      phase: 'preparing',
+      promises: {},
+      refusals: [],
+      retryAfter: 0,
+      highest: disk.highest_epoch,
+      highestOwner: disk.epoch_owner,
+      epoch: 0,
+      tries: 0,
+    },
+  });
+  const position = ownPosition(state, now, config);
+  const prepare: Prepare = { kind: 'prepare', ballot, position, list: disk.list };
+  explain(turn, `asks for the lease with ballot ${counter}.`);
+  arm(turn, 'answers', after(now, config.answerTimeout));
+  for (const node of asked(disk.list)) if (node !== config.node) send(turn, node, prepare);
+  if (!isVoter(config, config.node)) return;
+  const answer = answerPrepare(turn, config.node, prepare);
+  if (answer.kind === 'promise') candidatePromise(turn, config.node, answer);
+}
+
+/** The attempt that `ballot` belongs to, unless a list or an epoch in between has overtaken it. */
+function currentAttempt(turn: Turn, ballot: Attempt['ballot']): Attempt | null {
+  const { attempt, disk } = turn.state;
+  if (attempt === null || disk === null || !isSameBallot(attempt.ballot, ballot)) return null;
+  if (compareLists(disk.list, attempt.list) !== 0) {
+    endAttempt(turn, 'a newer member list is in force');
+    return null;
+  }
+  return attempt;
+}
+
+export function candidatePromise(turn: Turn, from: NodeName, message: PromiseMessage): void {
+  const attempt = currentAttempt(turn, message.ballot);
+  if (attempt === null) return;
+  hearPositions(turn, from, message.positions);
+  hearWall(turn, from, message.wall_ms, message.wall_synchronised);
+  // L4: a newer list ends the ballot; the next one asks the right nodes.
+  if (compareLists(message.list, attempt.list) > 0) {
+    adoptList(turn, message.list);
+    endAttempt(turn, `${from} knows a newer member list`);
+    return;
+  }
+  if (attempt.phase === 'proposing' && contradicts(message, attempt, turn.config)) {
+    endAttempt(turn, `${from} knows epoch ${message.highest_epoch}`);
+    return;
+  }
+  const { nonce, highest_epoch, epoch_owner } = message;
+  const promises = { ...attempt.promises, [from]: { nonce, highest_epoch, epoch_owner } };
+  const higher = attempt.phase === 'preparing' && highest_epoch > attempt.highest;
+  update(turn, {
+    attempt: {
+      ...attempt,
+      promises,
+      highest: higher ? highest_epoch : attempt.highest,
+      highestOwner: higher ? epoch_owner : attempt.highestOwner,
+    },
+  });
+  if (attempt.phase === 'preparing') proposeWhenPromised(turn);
+}
+
+/** L4: a Promise that comes late counts only when its epoch is lower or the candidate's own. */
+const contradicts = (message: PromiseMessage, attempt: Attempt, config: CoreConfig): boolean =>
+  message.highest_epoch > attempt.epoch ||
+  (message.highest_epoch === attempt.epoch && message.epoch_owner !== config.node);
+
+function proposeWhenPromised(turn: Turn): void {
+  const { attempt } = turn.state;
+  if (attempt === null) return;
+  if (!hasMajority(attempt.list, new Set(Object.keys(attempt.promises)))) return;
+  const better = betterReplica(turn.state, turn.now, turn.config);
+  if (better !== null && yieldOnce(turn)) {
+    endAttempt(turn, `${better} holds a better replica: yields to it once`);
+    return;
+  }
+  // L5: above every epoch that a majority knows.
+  update(turn, { attempt: { ...attempt, phase: 'proposing', epoch: attempt.highest + 1 } });
+  proposeAgain(turn);
+}
+
+/** One round of the attempt that is proposing. */
+function proposeAgain(turn: Turn): void {
+  const { attempt } = turn.state;
+  if (attempt === null) return;
+  const nonces: Record<NodeName, string> = {};
+  for (const [node, promise] of Object.entries(attempt.promises)) nonces[node] = promise.nonce;
+  arm(turn, 'answers', after(turn.now, turn.config.answerTimeout));
+  if (sendRound(turn, attempt.ballot, attempt.epoch, nonces)) win(turn);
+}
+
+/** An Accept that counts may be the one that wins. */
+export function candidateAccept(turn: Turn, from: NodeName, message: Accept): void {
+  const attempt = currentAttempt(turn, message.ballot);
+  if (attempt === null || attempt.phase !== 'proposing') return;
+  if (countAccept(turn, from, message)) win(turn);
+}
+
+/**
+ * L14: a receiver that can be reached and goes further than this node; null when there is none.
+ * A master that has just given the role back is not waited for.
+ */
+export function betterReplica(state: CoreState, now: Instant, config: CoreConfig): NodeName | null {
+  const { leader } = state;
+  let best = { lineage_epoch: state.datastore.lineageEpoch, revision: state.datastore.revision };
+  let name: NodeName | null = null;
+  for (const position of Object.values(state.positions)) {
+    if (leader?.stage === 'stopped' && leader.master === position.node) continue;
+    const heard = state.heard[position.node];
+    if (heard === undefined || now - heard > config.fenceAfter) continue;
+    if (comparePositions(position, best) <= 0) continue;
+    best = position;
+    name = position.node;
+  }
+  return name;
+}
+
+export function candidateRefuse(turn: Turn, from: NodeName, message: Refuse): void {
+  seeCounter(turn, message.promised_counter);
+  const attempt = currentAttempt(turn, message.ballot);
+  if (attempt === null) return;
+  if (message.list !== null && compareLists(message.list, attempt.list) > 0) {
+    adoptList(turn, message.list);
+    endAttempt(turn, `${from} knows a newer member list`);
+    return;
+  }
+  // L5: higher than necessary is allowed, lower never is.
+  const higher = attempt.phase === 'preparing' && message.highest_epoch > attempt.highest;
+  const refusals = attempt.refusals.includes(from) ? attempt.refusals : [...attempt.refusals, from];
+  update(turn, {
+    attempt: {
+      ...attempt,
+      refusals,
+      retryAfter: Math.max(attempt.retryAfter, message.retry_after_ms),
+      highest: higher ? message.highest_epoch : attempt.highest,
+      highestOwner: higher ? message.epoch_owner : attempt.highestOwner,
+    },
+  });
+  const open = asked(attempt.list).filter((node) => !refusals.includes(node));
+  if (!hasMajority(attempt.list, new Set(open))) endAttempt(turn, `refused: ${message.reason}`);
+}
+
+/** The timer `answers` of an attempt: once more when it was proposing, otherwise it ends. */
+export function attemptTimeout(turn: Turn): void {
+  const { attempt } = turn.state;
+  if (attempt === null) return;
+  if (attempt.phase === 'proposing' && attempt.tries === 0) {
+    update(turn, { attempt: { ...attempt, tries: 1 } });
+    proposeAgain(turn);
+    return;
+  }
+  const heard = Object.keys(attempt.promises).length;
+  endAttempt(turn, `no majority answered (${heard} of ${asked(attempt.list).length})`);
+}
+
+/**
+ * Gives the ballot up and says so (L8), so that no voter is kept by a promise nobody uses. The
+ * next attempt waits for the voter that named the longest wait.
+ */
+export function endAttempt(turn: Turn, why: string): void {
+  const { attempt } = turn.state;
+  if (attempt === null) return;
+  const { config } = turn;
+  const { ballot, epoch, list, retryAfter } = attempt;
+  update(turn, { attempt: null, round: null, attempts: turn.state.attempts + 1 });
+  explain(turn, `ballot ${ballot.counter} ends: ${why}.`);
+  const release = { kind: 'release', ballot, epoch, successor: null, clean: false } as const;
+  hearRelease(turn, config.node, release);
+  for (const node of asked(list)) if (node !== config.node) send(turn, node, release);
+  disarm(turn, 'answers');
+  scheduleAttempt(turn, Math.min(retryAfter, config.leaseDuration));
+}

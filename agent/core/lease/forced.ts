@@ -1,0 +1,53 @@
+/**
+ * L12: `baton promote --i-know-the-other-is-dead`, for two voters without a witness.
+ *
+ * It waits until the node's own lock has run out, then writes the list {self} under a higher epoch.
+ * A pinned master that lives is not stopped by it before contact: two masters until then, which the
+ * command says before it asks. On contact the lower epoch fences itself.
+ */
+
+import { instant } from '../../../shared/time/duration.ts';
+import { arm, explain, reply, type Turn, update, updateDisk, updateRun } from '../turn.ts';
+import { foundingList } from './member-list.ts';
+import { isEligible } from './roles.ts';
+import { isSilent } from './silence.ts';
+import { foreignLock, scheduleAttempt } from './vacancy.ts';
+
+/** The command: refused where an election can do it, otherwise it waits for the own lock. */
+export function scheduleForced(turn: Turn, id: string): void {
+  const { state, now, config } = turn;
+  const { disk, run } = state;
+  if (disk === null || !isEligible(config, config.node)) {
+    reply(turn, id, false, 'This node can’t become master: not eligible, or without a record.');
+  } else if (run.held !== null) {
+    reply(turn, id, false, 'This node is the master already.');
+  } else if (disk.list.members.length > 2) {
+    const voters = disk.list.members.join(', ');
+    reply(turn, id, false, `The voters are ${voters}: a majority of them decides by itself.`);
+  } else {
+    update(turn, { forced: true });
+    const until = Math.max(foreignLock(state, now, config) ?? 0, run.silent_until, now);
+    const wait = Math.ceil((until - now) / 1000);
+    reply(turn, id, true, `Promotes itself alone in ${wait} s, unless the other is heard.`);
+    arm(turn, 'sit-out', instant(until));
+  }
+}
+
+/** The timer after the wait: from here on this node's vote is enough. */
+export function forceNow(turn: Turn): void {
+  const { state, now, config } = turn;
+  const { disk, run } = state;
+  if (!state.forced || disk === null || run.held !== null) return;
+  const lock = foreignLock(state, now, config);
+  if (lock !== null || isSilent(state, now)) {
+    arm(turn, 'sit-out', instant(Math.max(lock ?? 0, run.silent_until)));
+    return;
+  }
+  const epoch = disk.highest_epoch + 1;
+  const list = { ...foundingList([config.node]), epoch };
+  updateDisk(turn, { ...disk, highest_epoch: epoch, epoch_owner: config.node, list });
+  updateRun(turn, { yield_until: instant(0), cold_until: instant(0), sit_out_until: instant(0) });
+  update(turn, { forced: false, leader: null, attempts: 0 });
+  explain(turn, 'is the only voter from now on, by the operator’s command (L12).');
+  scheduleAttempt(turn);
+}

@@ -1,0 +1,120 @@
+/**
+ * L9: a voter without a record (a new card) learns before it votes; and the founding of a cluster
+ * that has never had one.
+ *
+ * After its silence the node asks the configured voters, under a new request each time; only answers
+ * to the newest count. A majority of the **others** with records teaches it. A cluster is founded
+ * only when every single configured voter says that it is fresh: one that cannot be asked may hold a
+ * record. `baton found` ends the wait by hand, where no majority can ever answer.
+ */
+import type { Learn, Learned, NodeName } from '../../../shared/protocol/lease-messages.ts';
+import { after, type Instant, milliseconds } from '../../../shared/time/duration.ts';
+import type { LearnedAnswer } from '../state.ts';
+import { arm, disarm, explain, reply, send, type Turn, update, updateDisk } from '../turn.ts';
+import type { DiskRecord } from '../types.ts';
+import { foundingList, newerList } from './member-list.ts';
+import { configuredVoters, isVoter, takesPart } from './roles.ts';
+import { isSilent } from './silence.ts';
+import { scheduleAttempt } from './vacancy.ts';
+import { newestWall } from './wall.ts';
+
+const repeatAfter = milliseconds(1000);
+
+const others = (turn: Turn): readonly NodeName[] =>
+  configuredVoters(turn.config).filter((node) => node !== turn.config.node);
+
+/** The timer `learn`: asks, or asks anew. Does nothing once there is a record. */
+export function learn(turn: Turn): void {
+  const { state, now, config } = turn;
+  if (state.disk !== null || !takesPart(config)) return;
+  // L9: answers that came during the silence would be too old (they are bound to no request).
+  if (isSilent(state, now)) {
+    arm(turn, 'learn', state.run.silent_until);
+    return;
+  }
+  const request = `${state.nonce}:${Math.floor(now)}`;
+  update(turn, { learning: { request, answers: {} } });
+  const asking: Learn = { kind: 'learn', request };
+  for (const node of others(turn)) send(turn, node, asking);
+  arm(turn, 'learn', after(now, repeatAfter));
+  conclude(turn);
+}
+
+/** Answers somebody who learns. Without a record it says so, which only founding counts. */
+export function answerLearn(turn: Turn, from: NodeName, message: Learn): void {
+  const { disk } = turn.state;
+  if (!isVoter(turn.config, turn.config.node)) return;
+  const answer: Learned = {
+    kind: 'learned',
+    request: message.request,
+    answer: disk === null ? 'fresh' : 'record',
+    highest_epoch: disk?.highest_epoch ?? 0,
+    epoch_owner: disk?.epoch_owner ?? null,
+    list: disk?.list ?? null,
+  };
+  send(turn, from, answer);
+}
+
+export function hearLearned(turn: Turn, from: NodeName, message: Learned): void {
+  const { learning, disk } = turn.state;
+  if (learning === null || disk !== null || learning.request !== message.request) return;
+  if (!others(turn).includes(from)) return;
+  const { answer, highest_epoch, epoch_owner, list } = message;
+  const answers = { ...learning.answers, [from]: { answer, highest_epoch, epoch_owner, list } };
+  update(turn, { learning: { ...learning, answers } });
+  conclude(turn);
+}
+
+function conclude(turn: Turn): void {
+  const { learning } = turn.state;
+  if (learning === null) return;
+  const asked = others(turn);
+  const answers = Object.values(learning.answers);
+  const taught = answers.filter((answer) => answer.answer === 'record');
+  if (taught.length * 2 > asked.length) {
+    const record = newestRecord(turn, taught);
+    settle(turn, record, `learned epoch ${record.highest_epoch} from the others.`);
+  } else if (answers.length === asked.length && taught.length === 0) {
+    settle(turn, founding(turn), 'founds the cluster: every voter is fresh.');
+  }
+}
+
+function newestRecord(turn: Turn, taught: readonly LearnedAnswer[]): DiskRecord {
+  let record = founding(turn);
+  for (const { highest_epoch, epoch_owner, list } of taught) {
+    if (highest_epoch > record.highest_epoch) record = { ...record, highest_epoch, epoch_owner };
+    if (list !== null) record = { ...record, list: newerList(list, record.list) };
+  }
+  return record;
+}
+
+const founding = (turn: Turn): DiskRecord => ({
+  version: 1,
+  highest_epoch: 0,
+  epoch_owner: null,
+  list: foundingList(configuredVoters(turn.config)),
+  newest_wall_ms: newestWall(turn.state, turn.now),
+});
+
+function settle(turn: Turn, record: DiskRecord, sentence: string): void {
+  updateDisk(turn, record);
+  update(turn, { learning: null });
+  disarm(turn, 'learn');
+  explain(turn, sentence);
+  scheduleAttempt(turn);
+}
+
+/** `baton found`: the operator says that nobody else holds a record. */
+export function foundByCommand(turn: Turn, id: string): void {
+  const { disk, run } = turn.state;
+  if (disk !== null) {
+    reply(turn, id, false, `This node has a record already (epoch ${disk.highest_epoch}).`);
+  } else if (isSilent(turn.state, turn.now)) {
+    reply(turn, id, false, `Still silent after the start, ${left(turn, run.silent_until)} s left.`);
+  } else {
+    settle(turn, founding(turn), 'founds the cluster by the operator’s command.');
+    reply(turn, id, true, 'Founded. Where another voter stays without a record, run it there too.');
+  }
+}
+
+const left = (turn: Turn, until: Instant): number => Math.ceil((until - turn.now) / 1000);

@@ -1,0 +1,91 @@
+/**
+ * When a node asks for the lease: rank, backoff, and the two waits of L14 (yielding to a better
+ * replica, waiting for the last owner at a cold start), each once per vacancy.
+ *
+ * Both waits are kept in /run and end with the vacancy, that is when a master is seen or this node
+ * wins; a failed attempt, its own or another's, never begins them anew. No random numbers: the
+ * spread between nodes comes from their place in the configuration.
+ */
+import { type Instant, instant } from '../../../shared/time/duration.ts';
+import { ownRank } from '../ranking.ts';
+import type { CoreState } from '../state.ts';
+import { arm, type Turn, update, updateRun } from '../turn.ts';
+import type { CoreConfig } from '../types.ts';
+import { eligibleNodes, isEligible } from './roles.ts';
+
+const never = instant(0);
+
+/**
+ * Cold start: this node has just booted, another node was the last owner, and that one has not
+ * been heard. Hearing it ends the wait: it compares its replica like everybody else (L14).
+ */
+export function coldWaiting(state: CoreState, now: Instant, config: CoreConfig): boolean {
+  const owner = state.disk?.epoch_owner ?? null;
+  if (owner === null || owner === config.node || now >= state.run.cold_until) return false;
+  return state.heard[owner] === undefined;
+}
+
+/** Somebody else's lease that this node's own voter has accepted and that still runs. */
+export function foreignLock(state: CoreState, now: Instant, config: CoreConfig): Instant | null {
+  const { accepted } = state.run;
+  if (accepted === null || accepted.owner === config.node || now >= accepted.until) return null;
+  return accepted.until;
+}
+
+/** May this node ask at all, at some time? */
+export const mayAsk = (state: CoreState, config: CoreConfig): boolean =>
+  isEligible(config, config.node) &&
+  state.disk !== null &&
+  state.run.held === null &&
+  !state.stopping &&
+  !state.run.left;
+
+/** The earliest moment at which nothing stands against an attempt; `now` when it may begin. */
+export function earliestAttempt(state: CoreState, now: Instant, config: CoreConfig): Instant {
+  let at: number = Math.max(now, state.run.silent_until, state.run.sit_out_until);
+  at = Math.max(at, foreignLock(state, now, config) ?? 0);
+  const { leader } = state;
+  // A master announces at each granted renewal, so its lease runs for at most this long.
+  if (leader !== null && leader.master !== config.node && leader.stage !== 'stopped') {
+    at = Math.max(at, leader.heardAt + config.fenceAfter);
+  }
+  if (state.run.yield_until > now) at = Math.max(at, state.run.yield_until);
+  if (coldWaiting(state, now, config)) at = Math.max(at, state.run.cold_until);
+  return instant(at);
+}
+
+/**
+ * Deterministic spread: the best receiver first, then growing gaps that differ between nodes, so
+ * that two candidates that keep meeting part.
+ */
+export function backoff(state: CoreState, config: CoreConfig): number {
+  const order = eligibleNodes(config);
+  const share = (order.indexOf(config.node) + 1) / Math.max(1, order.length);
+  const growth = 2 ** Math.min(state.attempts, 4) - 1;
+  return config.candidateStagger * (ownRank(state, config) + growth * share);
+}
+
+/** Arms the timer for the next attempt, `extra` milliseconds later than otherwise. */
+export function scheduleAttempt(turn: Turn, extra = 0): void {
+  const { state, now, config } = turn;
+  if (!mayAsk(state, config)) return;
+  const at = earliestAttempt(state, now, config) + backoff(state, config) + extra;
+  arm(turn, 'candidate', instant(Math.ceil(at)));
+}
+
+/** A master is there: the waits of this vacancy are over, and the next vacancy has its own. */
+export function endVacancy(turn: Turn): void {
+  const { run, attempts } = turn.state;
+  if (run.cold_until !== 0 || run.yield_until !== 0) {
+    updateRun(turn, { cold_until: never, yield_until: never });
+  }
+  if (attempts !== 0) update(turn, { attempts: 0 });
+}
+
+/** L14: leaves it to a better, reachable receiver; false when this vacancy's yielding is used up. */
+export function yieldOnce(turn: Turn): boolean {
+  const { run } = turn.state;
+  if (run.yield_until !== 0) return false;
+  updateRun(turn, { yield_until: instant(Math.ceil(turn.now + turn.config.yieldWait)) });
+  return true;
+}

@@ -1,0 +1,213 @@
+/**
+ * What a holder does with the role: the steps of a promotion, of a restart of its server, and of
+ * giving the role back or away (DESIGN sections 3 and 5).
+ *
+ * One step is ordered at a time; its result comes back as an event and orders the next. A step that
+ * fails gives the lease back, and this node sits out for a while. The lease is released only after
+ * the server is known to have stopped; where that can't be known, it runs out.
+ */
+import type { NodeName, Release } from '../../shared/protocol/lease-messages.ts';
+import { after, left, minutes } from '../../shared/time/duration.ts';
+import { announce, followSelf } from './follow.ts';
+import { dropRole, loseRole } from './lease/lapse.ts';
+import { beginLeaving } from './lease/membership.ts';
+import { others } from './lease/roles.ts';
+import { scheduleAttempt } from './lease/vacancy.ts';
+import { hearRelease } from './lease/voter.ts';
+import { newestWall } from './lease/wall.ts';
+import { receiversByRank } from './ranking.ts';
+import type { Handover, Held } from './state.ts';
+import { explain, orderStep, reply, send, type Turn, update, updateRun } from './turn.ts';
+import type { AgentEvent, Step, StepOrder } from './types.ts';
+
+type StepDone = Extract<AgentEvent, { kind: 'step_done' }>;
+
+const nextStep: Partial<Record<Step, Step>> = {
+  stop_agent_unit: 'install_datastore',
+  install_datastore: 'install_archive',
+  install_archive: 'start_server',
+  start_server: 'check_ready',
+};
+
+/** Exits further apart than this are not a crash loop. */
+const restartMemory = minutes(10);
+
+/** A server may run: from its start on, until it has been ordered to stop. */
+export const isGateOpen = (held: Held): boolean =>
+  held.stage === 'serving' ||
+  held.step === 'start_server' ||
+  held.step === 'check_ready' ||
+  (held.stage === 'handing_over' && held.step === 'stop_server');
+
+function change(turn: Turn, fields: Partial<Held>): Held | null {
+  const { held } = turn.state.run;
+  if (held === null) return null;
+  const next = { ...held, ...fields };
+  updateRun(turn, { held: next });
+  return next;
+}
+
+export function beginPromotion(turn: Turn): void {
+  order(turn, 'stop_agent_unit');
+  announce(turn);
+}
+
+/** Orders one step under the epoch held. */
+export function order(turn: Turn, step: Step): void {
+  const held = change(turn, { step });
+  if (held === null) return;
+  const { state, now, config } = turn;
+  let full: StepOrder;
+  if (step === 'install_datastore') {
+    const { raise, previous_master: previousMaster } = held;
+    full = { step, raise, previousMaster, from: state.datastore.source };
+  } else if (step === 'start_server') {
+    turn.effects.push({ kind: 'open_gate', epoch: held.epoch, deadline: held.deadline });
+    full = { step, notBeforeWall: newestWall(state, now) };
+  } else if (step === 'send_last_revisions') {
+    full = { step, to: held.handover?.to ?? config.node };
+  } else {
+    full = { step };
+  }
+  orderStep(turn, held.epoch, full);
+}
+
+/** The result of a step, if it is still this tenure's. */
+export function stepDone(turn: Turn, event: StepDone): void {
+  const { held } = turn.state.run;
+  if (event.step === 'start_agent_unit') {
+    if (!event.ok) {
+      update(turn, { agentUnitEpoch: -1 });
+      explain(turn, `the agent unit did not start: ${event.detail}.`);
+    }
+    return;
+  }
+  if (held === null || held.epoch !== event.epoch || held.step !== event.step) return;
+  // A promotion never goes on after its lease has run out.
+  if (turn.now >= held.deadline) {
+    loseRole(turn, `the lease ran out during ${event.step}`);
+    return;
+  }
+  if (held.stage === 'giving_back') {
+    if (event.ok) release(turn, null, false);
+    else loseRole(turn, `the server did not stop: ${event.detail}`);
+  } else if (held.stage === 'handing_over') {
+    handoverStep(turn, held, event);
+  } else if (!event.ok) {
+    failed(turn, held, event);
+  } else {
+    advance(turn, event);
+  }
+}
+
+function advance(turn: Turn, event: StepDone): void {
+  if (event.step === 'install_datastore') {
+    change(turn, { first_revision: event.firstRevision ?? 0 });
+  }
+  const next = nextStep[event.step];
+  if (next !== undefined) {
+    order(turn, next);
+    return;
+  }
+  const held = change(turn, { stage: 'serving', step: null });
+  if (held === null) return;
+  explain(turn, `serves with epoch ${held.epoch}.`);
+  followSelf(turn);
+  announce(turn);
+}
+
+function failed(turn: Turn, held: Held, event: StepDone): void {
+  if (held.stage === 'restarting') {
+    restartServer(turn, held, `${event.step} failed: ${event.detail}`);
+  } else {
+    giveBack(turn, `${event.step} failed: ${event.detail}`);
+  }
+}
+
+/** The server process ended by itself: again on the spot, a few times, then the role is given away. */
+export function serverExited(turn: Turn, epoch: number, detail: string): void {
+  const { held } = turn.state.run;
+  if (held === null || held.epoch !== epoch || held.stage !== 'serving') return;
+  restartServer(turn, held, `the server ended: ${detail}`);
+}
+
+function restartServer(turn: Turn, held: Held, why: string): void {
+  const { now, config } = turn;
+  const restarts = left(held.last_exit, now) > restartMemory ? 0 : held.restarts;
+  if (restarts >= config.serverRestarts) {
+    giveBack(turn, `${why}, ${restarts} restarts did not help`);
+    return;
+  }
+  change(turn, { stage: 'restarting', restarts: restarts + 1, last_exit: now });
+  explain(turn, `${why}; restart ${restarts + 1} of ${config.serverRestarts}.`);
+  order(turn, 'start_server');
+}
+
+/** Fences at once, waits for the stop, then releases and sits out. */
+export function giveBack(turn: Turn, why: string): void {
+  const { held } = turn.state.run;
+  if (held === null) return;
+  turn.urgent.push({ kind: 'fence', epoch: held.epoch, reason: why }, { kind: 'close_gate' });
+  updateRun(turn, { sit_out_until: after(turn.now, turn.config.sitOut) });
+  change(turn, { stage: 'giving_back' });
+  explain(turn, `gives the role back: ${why}.`);
+  order(turn, 'stop_server');
+}
+
+/** L8: forgotten in /run first, then sent. The caller knows that the server has stopped. */
+function release(turn: Turn, successor: NodeName | null, clean: boolean): void {
+  const { held } = turn.state.run;
+  if (held === null) return;
+  const { ballot, epoch } = held;
+  announce(turn, true);
+  const message: Release = { kind: 'release', ballot, epoch, successor, clean };
+  turn.urgent.push({ kind: 'close_gate' });
+  dropRole(turn);
+  hearRelease(turn, turn.config.node, message);
+  for (const node of others(turn.config)) send(turn, node, message);
+  explain(turn, `released epoch ${epoch}${successor === null ? '' : ` to ${successor}`}.`);
+  scheduleAttempt(turn, turn.config.answerTimeout * (successor === null ? 1 : 3));
+}
+
+/** A planned move: stop, last revisions acknowledged, lease to the named successor. */
+export function beginHandover(turn: Turn, handover: Handover): void {
+  change(turn, { stage: 'handing_over', handover });
+  const to = handover.to ?? 'nobody';
+  explain(turn, `hands the role over to ${to} (${handover.why}).`);
+  order(turn, 'stop_server');
+}
+
+function handoverStep(turn: Turn, held: Held, event: StepDone): void {
+  const { handover } = held;
+  if (handover === null) return;
+  const last = event.step === 'send_last_revisions';
+  if (event.ok && !last && handover.to !== null) {
+    order(turn, 'send_last_revisions');
+    return;
+  }
+  if (event.ok || handover.why === 'shutdown') {
+    if (event.step === 'stop_server' && !event.ok) {
+      loseRole(turn, `the server did not stop: ${event.detail}`);
+    } else {
+      release(turn, handover.to, event.ok && last);
+    }
+    reply(turn, handover.reply, true, `released to ${handover.to ?? 'the others'}`);
+    if (handover.why === 'shutdown') beginLeaving(turn);
+    return;
+  }
+  // Before the lease is handed over, a failure puts this master back.
+  reply(turn, handover.reply, false, `${event.step} failed: ${event.detail}; still master`);
+  change(turn, { stage: 'restarting', handover: null });
+  explain(turn, `stays master: ${event.step} failed: ${event.detail}.`);
+  order(turn, 'start_server');
+}
+
+/** The receiver that a move without a name goes to; null when there is none that can be reached. */
+export function chooseReceiver(turn: Turn): NodeName | null {
+  const { state, now, config } = turn;
+  const reachable = (node: NodeName): boolean => {
+    const heard = state.heard[node];
+    return node !== config.node && heard !== undefined && now - heard <= config.fenceAfter;
+  };
+  return receiversByRank(state, config, config.node).find(reachable) ?? null;
+}

@@ -1,0 +1,247 @@
+/**
+ * The core's state: what one node knows, split by what survives what (LEASE.md, "State").
+ *
+ *  - `disk`   survives a reboot; lost with the card. Written whenever it changes.
+ *  - `run`    survives a restart of the process within one boot. JSON-safe: it is the `state` of the
+ *             run record as it stands, so that emitting a record costs one small object.
+ *  - the rest is memory.
+ *
+ * Every object is replaced, never changed; unchanged parts are shared, and "must this be written?"
+ * is answered by comparing references.
+ */
+import type {
+  Ballot,
+  MemberList,
+  NodeName,
+  Position,
+} from '../../shared/protocol/lease-messages.ts';
+import { type Instant, instant } from '../../shared/time/duration.ts';
+import type { CoreConfig, CoreView, DatastoreFacts, DiskRecord, Step } from './types.ts';
+
+/** The voter's half of a lease: this node promised not to help anybody else until `until`. */
+export interface AcceptedSlot {
+  readonly ballot: Ballot;
+  readonly owner: NodeName;
+  readonly epoch: number;
+  /** By this node's boot clock, rounded up. */
+  readonly until: Instant;
+}
+
+/** What a holder is doing with the role; kept in /run so that a restart goes on where it was. */
+export type Stage = 'promoting' | 'serving' | 'restarting' | 'handing_over' | 'giving_back';
+
+/** The holder's half of a lease. */
+export interface Held {
+  readonly ballot: Ballot;
+  readonly epoch: number;
+  /** Self-fence deadline of the last granted round, rounded down. */
+  readonly deadline: Instant;
+  /** L5: the voters counted under this ballot with their start nonces. */
+  readonly nonces: Readonly<Record<NodeName, string>>;
+  readonly stage: Stage;
+  /** The step that was ordered and has not been reported yet. */
+  readonly step: Step | null;
+  /** L13: whether this tenure's server starts with the raise. */
+  readonly raise: boolean;
+  readonly previous_master: NodeName | null;
+  readonly first_revision: number;
+  /** Restarts of the server on the spot, and when the last one was. */
+  readonly restarts: number;
+  readonly last_exit: Instant;
+  /** The planned move under way. */
+  readonly handover: Handover | null;
+}
+
+export interface Handover {
+  /** Null only while a shutdown has nobody to hand over to. */
+  readonly to: NodeName | null;
+  /** The command to answer; null for a shutdown. */
+  readonly reply: string | null;
+  readonly why: 'move' | 'shutdown';
+}
+
+export interface RunState {
+  /** L2: no answers before. */
+  readonly silent_until: Instant;
+  readonly promised: Ballot | null;
+  readonly accepted: AcceptedSlot | null;
+  /** L1: counter of the node's own last ballot. */
+  readonly counter: number;
+  /** L5: last round sent; one row for all ballots of this start, so none is ever used again. */
+  readonly round: number;
+  readonly held: Held | null;
+  /** L14: end of the one cold-start wait of this vacancy; 0 when it is over or was not needed. */
+  readonly cold_until: Instant;
+  /** L14: end of the one yielding of this vacancy; 0 when it has not been used. */
+  readonly yield_until: Instant;
+  /** L13: epoch of a clean release that named this node; 0 when there is none. */
+  readonly handed: number;
+  readonly sit_out_until: Instant;
+  /** This node asked to leave the voters and does not ask to be taken back. */
+  readonly left: boolean;
+}
+
+/** One Promise as far as a candidate needs it. */
+export interface CountedPromise {
+  readonly nonce: string;
+  readonly highest_epoch: number;
+  readonly epoch_owner: NodeName | null;
+}
+
+/** A candidacy under one ballot; memory only, for a new process takes a new ballot. */
+export interface Attempt {
+  readonly ballot: Ballot;
+  /** The list it was begun under; another one in force ends it (L4, L10). */
+  readonly list: MemberList;
+  readonly startedAt: Instant;
+  readonly phase: 'preparing' | 'proposing';
+  readonly promises: Readonly<Record<NodeName, CountedPromise>>;
+  readonly refusals: readonly NodeName[];
+  /** Longest wait a refusing voter named. */
+  readonly retryAfter: number;
+  /** Highest epoch known before this ballot, with its owner (L5, L13). */
+  readonly highest: number;
+  readonly highestOwner: NodeName | null;
+  /** 0 until proposing. */
+  readonly epoch: number;
+  /** Rounds proposed without success. */
+  readonly tries: number;
+}
+
+/** Answers to the one round that counts (L6: never two together). */
+export interface RoundTally {
+  readonly ballot: Ballot;
+  readonly number: number;
+  readonly sentAt: Instant;
+  /** The list and the start nonces it was sent with; an answer of another start counts nothing. */
+  readonly list: MemberList;
+  readonly nonces: Readonly<Record<NodeName, string>>;
+  readonly accepts: readonly NodeName[];
+  /** Those whose Accept showed the proposer's own list (L10). */
+  readonly withList: readonly NodeName[];
+  readonly granted: boolean;
+}
+
+/** Whom this node follows. */
+export interface Leader {
+  readonly master: NodeName;
+  readonly epoch: number;
+  readonly stage: 'starting' | 'serving' | 'stopped';
+  readonly apiHost: string;
+  readonly apiPort: number;
+  readonly firstRevision: number;
+  readonly heardAt: Instant;
+}
+
+/** L9: an open request to learn. */
+export interface Learning {
+  readonly request: string;
+  readonly answers: Readonly<Record<NodeName, LearnedAnswer>>;
+}
+
+export interface LearnedAnswer {
+  readonly answer: 'record' | 'fresh';
+  readonly highest_epoch: number;
+  readonly epoch_owner: NodeName | null;
+  readonly list: DiskRecord['list'] | null;
+}
+
+export interface CoreState {
+  readonly started: boolean;
+  readonly bootId: string;
+  readonly nonce: string;
+  readonly disk: DiskRecord | null;
+  readonly run: RunState;
+
+  readonly datastore: DatastoreFacts;
+  readonly attempt: Attempt | null;
+  readonly round: RoundTally | null;
+  readonly learning: Learning | null;
+  readonly leader: Leader | null;
+  /** What is known of the other nodes' replicas (L14). */
+  readonly positions: Readonly<Record<NodeName, Position>>;
+  /** When each node was last heard, coarse. */
+  readonly heard: Readonly<Record<NodeName, Instant>>;
+  readonly scoutOrder: readonly NodeName[];
+  /** Failed attempts in this vacancy, for the backoff. */
+  readonly attempts: number;
+  /** Highest ballot counter seen anywhere. */
+  readonly seenCounter: number;
+  /** As holder: when each voter last accepted a round, for `retireAfter` (memory only). */
+  readonly lastAccept: Readonly<Record<NodeName, Instant>>;
+  /** Since when this tenure counts silence; a new process starts counting anew. */
+  readonly countingSince: Instant;
+  /** When this voter last answered a holder's Propose; a voter that gets none asks to join. */
+  readonly lastProposed: Instant;
+  /** Voters that asked to be taken in or let go (L10), oldest first. */
+  readonly joining: readonly NodeName[];
+  readonly leaving: readonly NodeName[];
+  /** L12: a forced promotion waits for the node's own lock. */
+  readonly forced: boolean;
+  /** The daemon was told to end. */
+  readonly stopping: boolean;
+  /** The agent unit was ordered to run under this epoch; -1 when not in this life. */
+  readonly agentUnitEpoch: number;
+  /** Wall clock minus boot clock, and whether it is synchronised. */
+  readonly wallOffset: number;
+  readonly wallSynchronised: boolean;
+  /** Newest synchronised wall time seen in any message. */
+  readonly newestWall: number;
+  readonly reasons: CoreView['reasons'];
+}
+
+const never = instant(0);
+
+export const freshRun: RunState = {
+  silent_until: never,
+  promised: null,
+  accepted: null,
+  counter: 0,
+  round: 0,
+  held: null,
+  cold_until: never,
+  yield_until: never,
+  handed: 0,
+  sit_out_until: never,
+  left: false,
+};
+
+const emptyDatastore: DatastoreFacts = {
+  lineageEpoch: 0,
+  revision: 0,
+  clean: true,
+  source: 'none',
+};
+
+/** The state before the event `started`; nothing but that event changes it. */
+export function initialState(_config: CoreConfig): CoreState {
+  return {
+    started: false,
+    bootId: '',
+    nonce: '',
+    disk: null,
+    run: freshRun,
+    datastore: emptyDatastore,
+    attempt: null,
+    round: null,
+    learning: null,
+    leader: null,
+    positions: {},
+    heard: {},
+    scoutOrder: [],
+    attempts: 0,
+    seenCounter: 0,
+    lastAccept: {},
+    countingSince: never,
+    lastProposed: never,
+    joining: [],
+    leaving: [],
+    forced: false,
+    stopping: false,
+    agentUnitEpoch: -1,
+    wallOffset: 0,
+    wallSynchronised: false,
+    newestWall: 0,
+    reasons: [],
+  };
+}
