@@ -1,0 +1,25 @@
+/**
+ * What the `baton` command and the local agent say to each other: one JSON line in, one out, on
+ * the agent's unix socket. Types only; answers.ts validates what comes back.
+ *
+ * The socket's permissions decide who may ask (group `baton`); nothing here is a secret.
+ */
+import type { NodeReport, Ranking } from '../../shared/protocol/report.ts';
+import type { Command } from '../core/types.ts';
+
+export type ControlRequest =
+  | { readonly verb: 'status' }
+  | { readonly verb: 'command'; readonly command: Command };
+
+/** The cluster as the local agent sees it; `reports` may or may not hold `self` as well. */
+export interface StatusAnswer {
+  readonly self: NodeReport;
+  readonly reports: readonly NodeReport[];
+  readonly ranking: Ranking | null;
+}
+
+/** How a command ended, in words for the person who gave it. */
+export interface CommandAnswer {
+  readonly ok: boolean;
+  readonly text: string;
+}

@@ -1,0 +1,132 @@
+/** What people see, whole, as golden text; and what no report may do to a terminal. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import type { StatusAnswer } from '../../../agent/cli/control.ts';
+import {
+  colours,
+  columns,
+  type Look,
+  noColours,
+  render,
+  type Tone,
+} from '../../../agent/cli/layout/lines.ts';
+import { statusLines } from '../../../agent/cli/layout/status-lines.ts';
+import { whyLines } from '../../../agent/cli/layout/why-lines.ts';
+import { expectGolden } from './golden-text.ts';
+import { healthy, master, noMaster, report, troubled, two } from './samples.ts';
+
+const plain = (width: number): Look => ({ width, paint: noColours });
+/** Tones as readable marks, so that a golden file shows them. */
+const marked = (tone: Tone, text: string): string =>
+  tone === 'plain' ? text : `<${tone}>${text}</${tone}>`;
+
+const status = (answer: StatusAnswer, look: Look): string[] =>
+  render(statusLines(answer, look.width), look);
+
+describe('baton status', () => {
+  test.each([
+    ['healthy', healthy],
+    ['no-master', noMaster],
+    ['troubled', troubled],
+    ['two-voters', two],
+  ])('%s, on a terminal of 80 columns', (name, answer) => {
+    expectGolden(`status-${name}.txt`, status(answer(), plain(80)));
+  });
+
+  test('a narrow terminal keeps what matters', () => {
+    expectGolden('status-narrow.txt', status(healthy(), plain(40)));
+  });
+
+  test('tones', () => {
+    expectGolden('status-tones.txt', status(troubled(), { width: 100, paint: marked }));
+  });
+
+  test('piped output is never wrapped', () => {
+    const lines = status(troubled(), plain(Number.POSITIVE_INFINITY));
+    expect(lines.filter((line) => line.includes('lone-revisions'))).toHaveLength(1);
+    expect(lines.join('\n')).toContain('saved in /var/lib/baton/quarantine/11/lone-revisions.json');
+  });
+
+  test('a node alone, before it was founded', () => {
+    const self = report('pi1', { list: null, master: null, epoch: 0, revision: 0, reasons: [] });
+    const lines = status({ self, reports: [], ranking: null }, plain(80));
+    expect(lines[0]).toBe('No master among 1 node · last epoch 0');
+    expect(lines.join('\n')).toContain('has not been founded');
+  });
+
+  test('a master that is still starting is not called serving', () => {
+    const self = master({ phase: 'promoting' });
+    expect(status({ self, reports: [], ranking: null }, plain(80))[0]).toContain('promoting');
+  });
+});
+
+describe('baton why', () => {
+  test.each([
+    ['healthy', healthy, false],
+    ['everybody', healthy, true],
+    ['no-master', noMaster, false],
+  ])('%s', (name, answer, everybody) => {
+    const look = plain(80);
+    expectGolden(`why-${name}.txt`, render(whyLines(answer(), { everybody }), look));
+  });
+
+  test('a master that has forgotten says so', () => {
+    const self = master({ reasons: [], promotion: [] });
+    const lines = render(
+      whyLines({ self, reports: [], ranking: null }, { everybody: false }),
+      plain(80),
+    );
+    expect(lines.join('\n')).toContain('nothing is remembered');
+  });
+});
+
+describe('whatever a report says', () => {
+  const words = fc.string({ unit: 'binary', maxLength: 120 });
+  const anyReport = fc
+    .record({
+      node: fc.constantFrom('pi1', 'pi2', 'pi3', 'zero-w'),
+      epoch: fc.nat(20),
+      sequence: fc.nat(9),
+      role: fc.constantFrom('master', 'receiver', 'witness', 'follower', 'fenced'),
+      master: fc.option(fc.constantFrom('pi1', 'pi2', 'stranger')),
+      phase: words,
+      api: fc.option(words),
+      k3s: words,
+      lease_left_ms: fc.option(fc.double({ noNaN: true, min: -1e6, max: 1e9 })),
+      findings: fc.array(fc.record({ code: words, text: words }), { maxLength: 3 }),
+      reasons: fc.array(fc.record({ ago_ms: fc.nat(), epoch: fc.nat(20), reason: words })),
+    })
+    .map(({ node, ...change }) => report(node, change as Partial<ReturnType<typeof report>>));
+  const anyAnswer = fc.record({
+    self: anyReport,
+    reports: fc.array(anyReport, { maxLength: 5 }),
+    ranking: fc.constant(null),
+  });
+
+  test('no control character and no line beyond the width reaches the terminal', () => {
+    fc.assert(
+      fc.property(anyAnswer, fc.integer({ min: 20, max: 140 }), (answer, width) => {
+        const look = plain(width);
+        const all = [
+          ...status(answer, look),
+          ...render(whyLines(answer, { everybody: true }), look),
+        ];
+        for (const line of all) {
+          expect(line).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+          expect(columns(line)).toBeLessThanOrEqual(width);
+        }
+      }),
+    );
+  });
+
+  test('colours change no character', () => {
+    fc.assert(
+      fc.property(anyAnswer, (answer) => {
+        const bare = status(answer, plain(90));
+        const painted = status(answer, { width: 90, paint: colours });
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences themselves
+        expect(painted.map((line) => line.replaceAll(/\u001b\[\d+m/g, ''))).toEqual(bare);
+      }),
+    );
+  });
+});
