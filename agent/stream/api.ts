@@ -117,26 +117,36 @@ export interface Replica {
   lineage(): Lineage;
   /** Highest id received (its row may have been compacted away) and its row's digest. */
   cursor(): { revision: number; digest: string | null };
-  /** Compaction mark applied here. */
+  /** The effective mark: up to it rows may really be gone here. */
   mark(): number;
   /** Applies rows in one transaction. Ids must rise and be above the cursor. */
   apply(rows: readonly KineRow[]): void;
   /** Applies kine's compaction rule and the mark; only legal once the cursor has reached it. */
   compact(mark: number, markRow: number): void;
+  /** The master's table; rows that follow belong to it. */
   setLineage(lineage: Lineage): void;
   /** Saves the rows above `keep` to a file, then deletes them; null when there were none. */
   cutBack(keep: number, why: string): CutOff | null;
-  beginCopy(saveFrom: number | null, why: string): CutOff | null;
+  /**
+   * Starts a copy beside the present replica, which stays usable until `endCopy`; rows above
+   * `saveFrom` are saved first. `apply` and `compact` go to the copy meanwhile.
+   */
+  beginCopy(lineage: Lineage, saveFrom: number | null, why: string): CutOff | null;
+  /** Cursor of the copy under way, null when there is none. */
   copyCursor(): number | null;
-  endCopy(lineage: Lineage): void;
+  endCopy(): void;
   abandonCopy(): void;
+  /** After an error that `isDamage`: sets the file aside and begins empty. */
+  recover(why: string): void;
+  findings(): readonly StreamFinding[];
   liveSlice(revision: number, afterName: string, limit: number): readonly LiveRow[];
   /** Value of the newest row of a name, null when absent or deleted. */
   valueOf(name: string): Uint8Array | string | null;
   namesBelow(prefix: string): readonly string[];
-  /** Path for a whole copy of unknown schema; `adoptWhole` makes it the replica. */
-  wholePath(): string;
-  adoptWhole(revision: number, lineage: Lineage): void;
+  /** A whole copy of unknown schema comes in chunks; `endWhole` makes it the replica. */
+  beginWhole(): void;
+  appendWhole(offset: number, bytes: Uint8Array): void;
+  endWhole(revision: number, lineage: Lineage): void;
 }
 
 /** Rows that only this node had, saved before they were removed. */
@@ -156,8 +166,11 @@ export interface CutOff {
 export interface InstallOrder {
   readonly epoch: number;
   readonly raise: boolean;
-  /** The address record below /registry/masterleases/ is deleted; addresses of that node. */
-  readonly previousMasterAddresses: readonly string[];
+  /**
+   * Not null: records below /registry/masterleases/ are deleted. There is one server at a time,
+   * so whatever stands there belongs to a former one.
+   */
+  readonly previousMaster: NodeName | null;
   readonly from: 'server' | 'replica' | 'none';
 }
 
@@ -182,6 +195,18 @@ export type RetireResult =
       readonly seeded: boolean;
     }
   | { readonly kind: 'failed'; readonly detail: string };
+
+export interface DatastoreOptions {
+  /** k3s's data directory; `server/db/state.db` lies below it. */
+  readonly k3sDataDirectory: string;
+  /** On a tmpfs. */
+  readonly replicaDirectory: string;
+  /** On the disk: saved replica, rows cut off, quarantined servers' list. */
+  readonly stateDirectory: string;
+  readonly bootId: string;
+  /** Wall clock in names of quarantined directories only. */
+  readonly clock: Clock;
+}
 
 /** Everything below k3s's `server/db`, and the replica. One instance per agent. */
 export interface Datastore {
@@ -251,11 +276,19 @@ export interface ReceiverProgress {
   readonly digest: 'equal' | 'different' | 'unknown';
 }
 
+/** Whole copies of a datastore whose schema is unknown, made at an interval. */
+export interface WholeCopies {
+  make(source: RevisionSource): Promise<{ bytes: number; revision: number }>;
+  chunk(offset: number, length: number): Promise<Uint8Array>;
+}
+
 export interface StreamSenderOptions {
   readonly clock: Clock;
   readonly epoch: number;
   readonly source: RevisionSource;
   readonly archives: ArchiveStore | null;
+  /** For files of the fall-back only (unknown schema): a path that may be overwritten. */
+  readonly wholeCopies: WholeCopies | null;
   /** Each acknowledgement of a usable position, as it arrives. */
   readonly onAcknowledged?: (
     receiver: NodeName,

@@ -1,0 +1,89 @@
+/**
+ * Wakes the stream when the datastore may have changed: a watch on the **directory** `server/db`
+ * (the `-wal` file is deleted and made anew at clean stops, a watch on it then sees nothing),
+ * one short look-again after each event, and a slow poll as the safety net.
+ *
+ * The look-again is needed because SQLite writes the WAL, which is what inotify reports, *before*
+ * it publishes the commit in shared memory: a reader that is quick sees nothing yet.
+ * Never opens a file below the directory: `stat` takes no descriptor.
+ */
+import { type FSWatcher, statSync, watch } from 'node:fs';
+import { basename } from 'node:path';
+
+/** From a write to the WAL to its commit being visible: microseconds, unless preempted. */
+const LOOK_AGAIN_MS = 4;
+/** The safety net, and how soon a directory that did not exist is found. */
+const POLL_MS = 200;
+
+/** Identity of the file, so that a new life of the server is noticed; '' when absent. */
+export const fileIdentity = (path: string): string => {
+  try {
+    const found = statSync(path, { bigint: true });
+    return `${found.dev}:${found.ino}`;
+  } catch {
+    return '';
+  }
+};
+
+export class DirectoryWatch {
+  readonly #directory: string;
+  readonly #wake: () => void;
+  #watcher: FSWatcher | null = null;
+  #watched = '';
+  #again: NodeJS.Timeout | null = null;
+  #soon: NodeJS.Immediate | null = null;
+  readonly #poll: NodeJS.Timeout;
+
+  /** `wake` is called for every possible change, at most once per turn of the event loop. */
+  constructor(directory: string, wake: () => void) {
+    this.#directory = directory;
+    this.#wake = wake;
+    this.#poll = setInterval(() => this.#tick(), POLL_MS);
+    this.#attach();
+  }
+
+  #tick(): void {
+    this.#attach();
+    this.#wake();
+  }
+
+  /** A promotion or quarantine puts another directory in place: watch that one. */
+  #attach(): void {
+    const identity = fileIdentity(this.#directory);
+    if (identity === this.#watched) return;
+    this.#watcher?.close();
+    this.#watcher = null;
+    this.#watched = '';
+    if (identity === '') return;
+    try {
+      this.#watcher = watch(this.#directory, (_event, name) => this.#changed(name));
+      // An error ends the watch; the poll attaches a new one.
+      this.#watcher.on('error', () => {
+        this.#watched = '';
+      });
+      this.#watched = identity;
+    } catch {
+      // Out of inotify watches, or gone in between: the poll goes on and tries again.
+    }
+  }
+
+  #changed(name: string | null): void {
+    // Readers map the shared-memory file, which is no sign of a write.
+    if (name !== null && basename(name).endsWith('-shm')) return;
+    this.#soon ??= setImmediate(() => {
+      this.#soon = null;
+      this.#wake();
+    });
+    this.#again ??= setTimeout(() => {
+      this.#again = null;
+      this.#wake();
+    }, LOOK_AGAIN_MS);
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    clearInterval(this.#poll);
+    if (this.#again !== null) clearTimeout(this.#again);
+    if (this.#soon !== null) clearImmediate(this.#soon);
+  }
+}

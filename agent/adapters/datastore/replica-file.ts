@@ -1,0 +1,126 @@
+/**
+ * One replica file: kine's table, the lineage, and how far the stream has come, in one SQLite
+ * file on a tmpfs. WAL without syncs: SIGKILL of the agent loses nothing that was committed, and
+ * RAM does not outlive a power cut anyway.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import type { KineRow, Lineage } from '../../stream/api.ts';
+import { COMPACT_ROW_NAME, digestRow } from '../../stream/digest.ts';
+import { effectiveMark } from '../../stream/lineage.ts';
+import { createSchema, schemaProblem } from './kine-schema.ts';
+import { KineTable } from './kine-table.ts';
+import { readLineage, writeLineage } from './lineage-table.ts';
+import { inTransaction } from './sqlite-errors.ts';
+
+/** `whole`: a copy of unknown schema lies here, of which only the position is known. */
+const STATE = `CREATE TABLE IF NOT EXISTS baton_stream (
+  only INTEGER PRIMARY KEY CHECK (only = 1),
+  cursor INTEGER NOT NULL,
+  digest TEXT
+)`;
+
+export interface ReplicaFile {
+  readonly path: string;
+  readonly database: DatabaseSync;
+  readonly table: KineTable;
+  lineage: Lineage;
+  cursor: number;
+  digest: string | null;
+  /** Mark as kine's row has it, which a raise may have put far above what was removed. */
+  rawMark: number;
+}
+
+/**
+ * Opens or makes a replica. A file without our state (a server's own, used as seed) begins at
+ * its head. Throws SQLite's error when it is damaged: the caller decides what to do.
+ */
+export const openReplicaFile = (path: string): ReplicaFile => {
+  const database = new DatabaseSync(path, { timeout: 1000 });
+  try {
+    database.exec('PRAGMA journal_mode = WAL');
+    database.exec('PRAGMA synchronous = OFF');
+    // A page that was torn or overwritten shows here and not in the middle of a promotion.
+    const verdict = database.prepare('PRAGMA quick_check(1)').get()?.quick_check;
+    if (verdict !== 'ok') throw damaged(String(verdict));
+    const problem = schemaProblem(database);
+    if (problem !== null && problem !== 'absent') throw damaged(problem.text);
+    inTransaction(database, 'IMMEDIATE', () => {
+      createSchema(database);
+      database.exec(STATE);
+    });
+    const table = new KineTable(database);
+    const stored = database.prepare('SELECT cursor, digest FROM baton_stream').get();
+    const cursor = stored === undefined ? table.head() : Number(stored.cursor);
+    const digest = stored === undefined ? table.rowDigest(cursor) : stored.digest;
+    return {
+      path,
+      database,
+      table,
+      lineage: readLineage(database),
+      cursor,
+      digest: typeof digest === 'string' ? digest : null,
+      rawMark: table.mark().mark,
+    };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+};
+
+/** Has the shape of SQLite's own error, so that both kinds of damage are treated alike. */
+const damaged = (words: string): Error =>
+  Object.assign(new TypeError(`the replica is damaged: ${words}`), { errcode: 11 });
+
+const storeCursor = (file: ReplicaFile, cursor: number, digest: string | null): void => {
+  file.database.prepare('INSERT OR REPLACE INTO baton_stream VALUES (1, ?, ?)').run(cursor, digest);
+};
+
+/** Applies rows in one transaction; their ids rise and are above the cursor. */
+export const applyRows = (file: ReplicaFile, rows: readonly KineRow[]): void => {
+  const last = rows.at(-1);
+  if (last === undefined) return;
+  const digest = digestRow(last);
+  inTransaction(file.database, 'IMMEDIATE', () => {
+    for (const row of rows) {
+      if (row.name === COMPACT_ROW_NAME) {
+        // It arrives with the master's mark of now; here the mark follows the cursor.
+        file.table.removeMarkRows();
+        file.table.insert({ ...row, prevRevision: file.rawMark });
+      } else file.table.insert(row);
+    }
+    storeCursor(file, last.id, digest);
+  });
+  file.cursor = last.id;
+  file.digest = digest;
+};
+
+/** kine's rule and the mark in one transaction. */
+export const compactRows = (file: ReplicaFile, mark: number): void => {
+  inTransaction(file.database, 'IMMEDIATE', () => {
+    // A raise moved the mark without removing anything: nor is anything removed here, so that
+    // this replica can still be cut back below that raise.
+    file.table.compact(effectiveMark(file.lineage, mark));
+    file.table.setMark(mark);
+  });
+  file.rawMark = mark;
+};
+
+export const storeLineage = (file: ReplicaFile, lineage: Lineage): void => {
+  inTransaction(file.database, 'IMMEDIATE', () => writeLineage(file.database, lineage));
+  file.lineage = lineage;
+};
+
+/** Removes the rows above `keep`; `lineage` is what then still holds. */
+export const removeAbove = (file: ReplicaFile, keep: number, lineage: Lineage): void => {
+  const mark = Math.min(file.rawMark, effectiveMark(file.lineage, file.rawMark));
+  inTransaction(file.database, 'IMMEDIATE', () => {
+    file.table.removeAbove(keep);
+    file.table.setMark(mark);
+    writeLineage(file.database, lineage);
+    storeCursor(file, keep, file.table.rowDigest(keep));
+  });
+  file.rawMark = mark;
+  file.lineage = lineage;
+  file.cursor = keep;
+  file.digest = file.table.rowDigest(keep);
+};

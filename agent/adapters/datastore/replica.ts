@@ -1,0 +1,281 @@
+/**
+ * The receiver's replica in RAM, and the copy that replaces it when it cannot be resumed.
+ *
+ * A new copy is built beside the old one and swapped when it is complete, so that this node has
+ * a usable replica at every moment. It does not promise to outlive the machine: replica-save.ts
+ * writes it to disk at the few moments that DESIGN names.
+ */
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import { invariant } from '../../../shared/errors/baton-error.ts';
+import type {
+  CutOff,
+  KineRow,
+  Lineage,
+  LiveRow,
+  Replica,
+  StreamFinding,
+  StreamPosition,
+} from '../../stream/api.ts';
+import { effectiveMark, epochOf, lineageUpTo, positionOf } from '../../stream/lineage.ts';
+import { saveCutOff } from './cut-off.ts';
+import {
+  applyRows,
+  compactRows,
+  openReplicaFile,
+  type ReplicaFile,
+  removeAbove,
+  storeLineage,
+} from './replica-file.ts';
+import { datastoreError, isDamage } from './sqlite-errors.ts';
+import { WholeFile } from './whole-copy.ts';
+
+/** An SQLite file with what SQLite keeps beside it: they move and go together. */
+const SUFFIXES = ['', '-wal', '-shm', '-journal'];
+export const moveDatabase = (from: string, to: string): void => {
+  for (const suffix of SUFFIXES) {
+    rmSync(to + suffix, { force: true });
+    if (existsSync(from + suffix)) renameSync(from + suffix, to + suffix);
+  }
+};
+export const removeDatabase = (path: string): void => {
+  for (const suffix of SUFFIXES) rmSync(path + suffix, { force: true });
+};
+
+export class ReplicaStore implements Replica {
+  readonly #directory: string;
+  readonly #cutOffDirectory: string;
+  readonly #whole: WholeFile;
+  readonly #findings: StreamFinding[] = [];
+  #file: ReplicaFile;
+  #copy: ReplicaFile | null = null;
+
+  constructor(directory: string, cutOffDirectory: string) {
+    this.#directory = directory;
+    this.#cutOffDirectory = cutOffDirectory;
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    this.#whole = new WholeFile(directory);
+    removeDatabase(this.#path('next.db'));
+    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+  }
+
+  #path(name: string): string {
+    return `${this.#directory}/${name}`;
+  }
+
+  #openOrSetAside(path: string): ReplicaFile {
+    try {
+      return openReplicaFile(path);
+    } catch (error) {
+      if (!isDamage(error)) throw datastoreError(error, 'open the replica');
+      this.#setAside(error instanceof Error ? error.message : String(error));
+      return openReplicaFile(path);
+    }
+  }
+
+  #setAside(why: string): void {
+    const aside = this.#path('replica.damaged.db');
+    moveDatabase(this.#path('replica.db'), aside);
+    this.#findings.push({
+      code: 'replica-damaged',
+      text:
+        `The replica was damaged (${why}). It is set aside as ${aside}, and a new copy is ` +
+        'fetched from the master; until then this node cannot take over.',
+    });
+  }
+
+  /** Where `apply` and `compact` go. */
+  #target(): ReplicaFile {
+    return this.#copy ?? this.#file;
+  }
+
+  #guard<Result>(what: string, action: () => Result): Result {
+    try {
+      return action();
+    } catch (error) {
+      throw datastoreError(error, what);
+    }
+  }
+
+  position(): StreamPosition {
+    const whole = this.#file.cursor === 0 ? this.#whole.record() : null;
+    if (whole !== null) return positionOf(whole.lineage, whole.revision);
+    return positionOf(this.#file.lineage, this.#file.cursor);
+  }
+
+  lineage(): Lineage {
+    return this.#file.lineage;
+  }
+
+  cursor(): { revision: number; digest: string | null } {
+    return { revision: this.#file.cursor, digest: this.#file.digest };
+  }
+
+  mark(): number {
+    return effectiveMark(this.#file.lineage, this.#file.rawMark);
+  }
+
+  apply(rows: readonly KineRow[]): void {
+    const file = this.#target();
+    const first = rows[0];
+    if (first === undefined) return;
+    invariant(first.id > file.cursor, 'rows below the replica’s cursor', {
+      cursor: file.cursor,
+      first: first.id,
+    });
+    this.#guard('apply rows to the replica', () => applyRows(file, rows));
+  }
+
+  compact(mark: number, markRow: number): void {
+    const file = this.#target();
+    // Before the cursor has reached the mark, rows that it wants removed are still to come.
+    if (markRow === 0 || mark <= file.rawMark || mark > file.cursor) return;
+    this.#guard('compact the replica', () => compactRows(file, mark));
+  }
+
+  setLineage(lineage: Lineage): void {
+    this.#guard('store the lineage', () => storeLineage(this.#target(), lineage));
+  }
+
+  #save(keep: number): CutOff | null {
+    const { database, lineage, cursor } = this.#file;
+    const epoch = epochOf(lineage, cursor);
+    return saveCutOff(database, keep, epoch, this.#cutOffDirectory);
+  }
+
+  cutBack(keep: number, _why: string): CutOff | null {
+    return this.#guard('cut the replica back', () => {
+      const saved = this.#save(keep);
+      removeAbove(this.#file, keep, lineageUpTo(this.#file.lineage, keep));
+      return saved;
+    });
+  }
+
+  beginCopy(lineage: Lineage, saveFrom: number | null, _why: string): CutOff | null {
+    return this.#guard('begin a new copy', () => {
+      const saved = saveFrom === null ? null : this.#save(saveFrom);
+      this.abandonCopy();
+      this.#copy = openReplicaFile(this.#path('next.db'));
+      storeLineage(this.#copy, lineage);
+      return saved;
+    });
+  }
+
+  copyCursor(): number | null {
+    return this.#copy?.cursor ?? null;
+  }
+
+  endCopy(): void {
+    this.#guard('take the new copy into use', () => {
+      const copy = this.#copy;
+      invariant(copy !== null, 'no copy is under way');
+      this.#copy = null;
+      // Closing the last connection moves the WAL into the file, so one rename swaps it.
+      copy.database.close();
+      this.#file.database.close();
+      removeDatabase(this.#path('replica.db'));
+      moveDatabase(this.#path('next.db'), this.#path('replica.db'));
+      this.#file = this.#openOrSetAside(this.#path('replica.db'));
+      this.#whole.remove();
+    });
+  }
+
+  abandonCopy(): void {
+    this.#copy?.database.close();
+    this.#copy = null;
+    removeDatabase(this.#path('next.db'));
+  }
+
+  recover(why: string): void {
+    this.abandonCopy();
+    this.#file.database.close();
+    this.#setAside(why);
+    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+  }
+
+  /** Drops everything: the server's own files are now the newer copy, synced to the disk. */
+  clear(): void {
+    this.abandonCopy();
+    this.#file.database.close();
+    removeDatabase(this.#path('replica.db'));
+    this.#whole.remove();
+    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+  }
+
+  /** Replaces the replica by a file that `write` makes at the path it is given. */
+  async replaceBy(write: (path: string) => Promise<void>): Promise<void> {
+    const seed = this.#path('seed.db');
+    removeDatabase(seed);
+    await write(seed);
+    this.abandonCopy();
+    this.#file.database.close();
+    moveDatabase(seed, this.#path('replica.db'));
+    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+  }
+
+  /** Writes the whole replica to a new file: `copy` is handed what to copy from. */
+  async copyInto(copy: (database: DatabaseSync) => Promise<unknown>): Promise<void> {
+    const whole = this.whole();
+    if (whole === null) {
+      await copy(this.#file.database);
+      return;
+    }
+    const database = new DatabaseSync(whole.path, { readOnly: true });
+    try {
+      await copy(database);
+    } finally {
+      database.close();
+    }
+  }
+
+  liveSlice(revision: number, afterName: string, limit: number): readonly LiveRow[] {
+    return this.#guard('read the replica', () =>
+      this.#file.table.liveSlice(revision, afterName, limit),
+    );
+  }
+
+  valueOf(name: string): Uint8Array | string | null {
+    return this.#guard('read the replica', () => this.#file.table.live(name)?.value ?? null);
+  }
+
+  namesBelow(prefix: string): readonly string[] {
+    return this.#guard('read the replica', () => this.#file.table.namesBelow(prefix));
+  }
+
+  beginWhole(): void {
+    this.#whole.begin();
+  }
+
+  appendWhole(offset: number, bytes: Uint8Array): void {
+    this.#whole.append(offset, bytes);
+  }
+
+  endWhole(revision: number, lineage: Lineage): void {
+    this.#whole.end({ revision, lineage });
+    // The rows are of an earlier schema and older than the whole copy.
+    this.abandonCopy();
+    this.#file.database.close();
+    removeDatabase(this.#path('replica.db'));
+    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+  }
+
+  /** What a promotion or a save copies from. */
+  open(): ReplicaFile {
+    return this.#file;
+  }
+
+  /** Path and lineage of a whole copy in use, null normally. */
+  whole(): { path: string; revision: number; lineage: Lineage } | null {
+    const record = this.#file.cursor === 0 ? this.#whole.record() : null;
+    return record === null ? null : { path: this.#whole.path, ...record };
+  }
+
+  findings(): readonly StreamFinding[] {
+    return this.#findings;
+  }
+
+  close(): void {
+    this.#copy?.database.close();
+    this.#file.database.close();
+  }
+}
