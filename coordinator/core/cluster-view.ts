@@ -1,0 +1,68 @@
+/**
+ * What people see under `baton/cluster/`: a view of what the nodes report, never a decision.
+ *
+ * | item | value |
+ * |---|---|
+ * | `master` | the node that reports holding the lease, or `none` |
+ * | `epoch` | the highest epoch anybody reports |
+ * | `reason` | why the last change of master came about, in the words of the node that decided |
+ * | `lag_revisions` | what a failover would lose now: lag of the closest receiver, or `no-receiver` |
+ * | `ranking` | the receivers, best first |
+ *
+ * Pure. Two nodes may both report being master while news travels; the higher epoch is shown.
+ */
+import type { NodeName } from '../../shared/protocol/lease-messages.ts';
+import type { NodeReport, Ranking } from '../../shared/protocol/report.ts';
+import type { Sighting } from './scout.ts';
+
+export interface ClusterView {
+  readonly master: NodeName | null;
+  readonly epoch: number;
+  readonly reason: string;
+  /** Null without a master, or without any receiver. */
+  readonly lagRevisions: number | null;
+}
+
+/** The master by the reports: connected, not silent, highest epoch. */
+export const masterOf = (
+  sightings: ReadonlyMap<NodeName, Sighting>,
+  silentAfterMs: number,
+): NodeReport | null => {
+  let master: NodeReport | null = null;
+  for (const { report, online, ageMs } of sightings.values()) {
+    if (report === null || !online || ageMs > silentAfterMs) continue;
+    if (report.role !== 'master') continue;
+    if (master === null || report.epoch > master.epoch) master = report;
+  }
+  return master;
+};
+
+const lastReason = (report: NodeReport | null): string => report?.reasons.at(-1)?.reason ?? '';
+
+export const clusterView = (
+  sightings: ReadonlyMap<NodeName, Sighting>,
+  silentAfterMs: number,
+): ClusterView => {
+  const master = masterOf(sightings, silentAfterMs);
+  let newest: NodeReport | null = null;
+  for (const { report } of sightings.values()) {
+    if (report !== null && (newest === null || report.epoch > newest.epoch)) newest = report;
+  }
+  const lags = (master?.receivers ?? []).map((receiver) => receiver.lag_revisions);
+  return {
+    master: master?.node ?? null,
+    epoch: newest?.epoch ?? 0,
+    reason: lastReason(master ?? newest),
+    lagRevisions: lags.length === 0 ? null : Math.min(...lags),
+  };
+};
+
+/** The view as items of `baton/cluster/`, each one value on one line. */
+export const clusterItems = (view: ClusterView, ranking: Ranking): ReadonlyMap<string, string> =>
+  new Map([
+    ['master', view.master ?? 'none'],
+    ['epoch', String(view.epoch)],
+    ['reason', view.reason.replaceAll(/\s+/g, ' ').trim() || 'none'],
+    ['lag_revisions', view.lagRevisions === null ? 'no-receiver' : String(view.lagRevisions)],
+    ['ranking', ranking.order.map((entry) => entry.node).join(' ') || 'none'],
+  ]);

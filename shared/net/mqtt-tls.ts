@@ -1,0 +1,53 @@
+/**
+ * The TLS settings of baton's MQTT connections: pre-shared keys with forward secrecy.
+ *
+ * ECDHE-PSK on TLS 1.2, because a Pi has no clock at boot and certificates need one, and because
+ * TLS 1.3's external keys are not what mosquitto's `--psk` speaks. The CBC suites stay in the list
+ * for mosquitto builds without ChaCha20; the order is ours (`honorCipherOrder`), since a client
+ * that lists CBC first would otherwise get it (measured).
+ *
+ * It does not decide which key belongs to whom: see shared/crypto/keyring.ts.
+ * Sources: DESIGN section 6; RFC 5489 (ECDHE-PSK), RFC 7905 (ChaCha20-Poly1305 suites).
+ */
+import type { ConnectionOptions, TlsOptions } from 'node:tls';
+
+export const PSK_CIPHERS = [
+  'ECDHE-PSK-CHACHA20-POLY1305',
+  'ECDHE-PSK-AES256-CBC-SHA384',
+  'ECDHE-PSK-AES128-CBC-SHA256',
+].join(':');
+
+/** An identity and the key that proves it, as sent in a handshake. */
+export interface PskCredentials {
+  readonly identity: string;
+  readonly key: Uint8Array;
+}
+
+/** Server side, without the callback that looks keys up. */
+export const pskServerOptions: TlsOptions = {
+  ciphers: PSK_CIPHERS,
+  honorCipherOrder: true,
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.2',
+};
+
+/**
+ * Client side. `checkServerIdentity` has nothing to check: there is no certificate, and a server
+ * without the key cannot finish the handshake.
+ */
+export const pskClientOptions = (credentials: PskCredentials): ConnectionOptions => ({
+  ciphers: PSK_CIPHERS,
+  minVersion: 'TLSv1.2',
+  maxVersion: 'TLSv1.2',
+  checkServerIdentity: () => undefined,
+  pskCallback: () => ({ identity: credentials.identity, psk: credentials.key }),
+});
+
+/**
+ * Whether an error of a client's handshake means that the two ends hold different keys (or that
+ * the server does not know the identity), rather than that nobody is there.
+ */
+export const isKeyRefusal = (error: unknown): boolean => {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' && (code.startsWith('ERR_SSL_') || code === 'EPROTO');
+};
