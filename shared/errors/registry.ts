@@ -21,6 +21,7 @@ export const errorCodes = {
   'key-missing': 'The cluster key file is missing.',
   'key-invalid': 'The cluster key file does not hold a key.',
   'duplicate-node': 'Two machines run under one node name.',
+  'datastore-failed': 'SQLite could not read or write the datastore or its replica.',
   'process-failed': 'A program that baton ran failed.',
   'process-timeout': 'A program that baton ran did not end in time.',
 } as const;
