@@ -61,31 +61,65 @@ const run = (command, args) =>
     });
   });
 
-/** Unit, contract, golden and tidy tests; closes with one line that adds them up. */
-const test = async (node, args) => {
+/** One run of vitest: how many tests passed and failed. */
+const vitest = async (node, args) => {
   const folder = mkdtempSync(join(tmpdir(), 'baton-test-'));
   const report = join(folder, 'report.json');
-  const vitest = join(modules, 'vitest', 'vitest.mjs');
+  const program = join(modules, 'vitest', 'vitest.mjs');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile=${report}`];
-  const status = await run(node, [vitest, 'run', ...reporters, ...args]);
+  const status = await run(node, [program, 'run', ...reporters, ...args]);
   const sum = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : null;
   rmSync(folder, { recursive: true });
   const passed = sum?.numPassedTests ?? 0;
   // A suite that broke before its first test has no failed test of its own to show.
   const failed = Math.max(sum?.numFailedTests ?? 0, status === 0 && passed > 0 ? 0 : 1);
+  return { passed, failed };
+};
+
+/** Closes with the line that adds everything up, and gives the exit status. */
+const close = ({ passed, failed }) => {
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 };
 
+/** One run of the simulator counts as one test; it prints its schedules and seeds itself. */
+const simulate = async (node, schedules) =>
+  (await run(node, ['test/sim/main.ts', '--schedules', String(schedules)])) === 0
+    ? { passed: 1, failed: 0 }
+    : { passed: 0, failed: 1 };
+
+const sum = (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed });
+
+/** The README's test command: every test of vitest, then fresh schedules of the simulator. */
+const test = async (node, args) => {
+  const tests = await vitest(node, args);
+  return close(args.length > 0 ? tests : sum(tests, await simulate(node, 20_000)));
+};
+
+const check = async (node) =>
+  (await run(bin('biome'), ['ci', '.'])) ||
+  (await run(bin('tsc'), ['--noEmit', '-p', '.'])) ||
+  (await run(node, ['shared/config/generate.ts', '--check'])) ||
+  close(sum(await vitest(node, []), await simulate(node, 1000)));
+
+const script =
+  (file, ...first) =>
+  (node, args) =>
+    run(node, [file, ...first, ...args]);
+
 const scripts = {
   test,
-  'test:real': (node, args) => test(node, ['--config', 'vitest.real.config.ts', ...args]),
+  'test:real': async (node, args) =>
+    close(await vitest(node, ['--config', 'vitest.real.config.ts', ...args])),
   format: () => run(bin('biome'), ['check', '--write', '.']),
-  check: async (node) =>
-    (await run(bin('biome'), ['ci', '.'])) ||
-    (await run(bin('tsc'), ['--noEmit', '-p', '.'])) ||
-    (await test(node, [])),
-  'control-plane': (node, args) => run(node, ['test/control-plane/real/build.mjs', ...args]),
+  check,
+  build: script('test/build.mjs'),
+  gen: script('shared/config/generate.ts'),
+  'gen:check': script('shared/config/generate.ts', '--check'),
+  demo: script('test/lab/demo.ts'),
+  sim: script('test/sim/main.ts'),
+  bench: script('test/bench/main.ts'),
+  'control-plane': script('test/control-plane/real/build.mjs'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);
