@@ -1,0 +1,67 @@
+/**
+ * L14: the replica promoted was the best one that a majority knew of, among those that could be
+ * reached.
+ *
+ * Judged only when the vacancy was quiet (nothing went wrong after the last server stopped), for
+ * yielding is bounded in time: with faults in between, a worse replica may rightly win.
+ */
+import type { Instant } from '../../../shared/time/duration.ts';
+import { canTalk } from '../network.ts';
+import { epochOf, headOf } from '../store.ts';
+import { bootClock, type Machine, type World } from '../world.ts';
+
+/** Text of the breach, or null. */
+export function isBestReplica(world: World, winner: Machine, lastServedAt: number): string | null {
+  if (lastServedAt === 0 || world.disturbances > 0 || world.disturbedAt > lastServedAt) return null;
+  world.coverage.counts.best_replica_checks += 1;
+  for (const other of world.machines) {
+    if (other === winner || !couldHaveWon(world, winner, other, lastServedAt)) continue;
+    if (!isBetter(other, winner)) continue;
+    if (!majorityKnows(world, winner, other)) continue;
+    return (
+      `${winner.name} (${epochOf(winner.store.chain)}/${headOf(winner.store.chain)}) is promoted ` +
+      `although ${other.name} (${epochOf(other.store.chain)}/${headOf(other.store.chain)}) is ` +
+      `there, and a majority knew`
+    );
+  }
+  return null;
+}
+
+function couldHaveWon(world: World, winner: Machine, other: Machine, since: number): boolean {
+  if (other.config.nodes[other.index]?.eligible !== true || other.disk === null) return false;
+  if (!isAwake(other) || other.startedAt > since || other.leaving) return false;
+  if (other.failedAt > 0 && world.now - other.failedAt < other.config.sitOut * 1.1) return false;
+  const { phase } = viewOf(world, other);
+  if (phase === 'sitting_out') return false;
+  if (!canTalk(world, winner.index, other.index)) return false;
+  const peers = world.machines.filter(isAwake);
+  return peers.every((peer) => canTalk(world, other.index, peer.index));
+}
+
+const isAwake = (machine: Machine): boolean =>
+  machine.up && !machine.agentFrozen && !machine.nodeFrozen && machine.slow === 0;
+
+const viewOf = (world: World, machine: Machine) =>
+  world.core.view(machine.state, bootClock(world, machine) as Instant, machine.config);
+
+const isBetter = (a: Machine, b: Machine): boolean =>
+  epochOf(a.store.chain) > epochOf(b.store.chain) ||
+  (epochOf(a.store.chain) === epochOf(b.store.chain) &&
+    headOf(a.store.chain) > headOf(b.store.chain));
+
+/** Did more than half of the list hear that `other` is ahead of the winner? */
+function majorityKnows(world: World, winner: Machine, other: Machine): boolean {
+  const members = winner.disk?.list.members ?? [];
+  const mine = { epoch: epochOf(winner.store.chain), head: headOf(winner.store.chain) };
+  let knowing = 0;
+  for (const machine of world.machines) {
+    if (!members.includes(machine.name) || !isAwake(machine)) continue;
+    const known = viewOf(world, machine).positions.find((row) => row.node === other.name);
+    if (known === undefined) continue;
+    const ahead =
+      known.lineage_epoch > mine.epoch ||
+      (known.lineage_epoch === mine.epoch && known.revision > mine.head);
+    if (ahead) knowing += 1;
+  }
+  return knowing * 2 > members.length;
+}

@@ -1,0 +1,129 @@
+/**
+ * The judge of one schedule: the rules, and the first breach of one.
+ *
+ * The simulated world calls it at every moment that matters; it only looks, and never changes
+ * anything. A schedule ends with its first violation, for what follows one proves nothing.
+ */
+import type { AgentEvent, DiskRecord, Effect, Step } from '../../../agent/core/types.ts';
+import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
+import type { Machine, World } from '../world.ts';
+import { isBestReplica } from './best-replica.ts';
+import { diskOnlyRises, epochRules } from './epochs.ts';
+import { releaseKeepsPromise, revisionRules } from './revisions.ts';
+import { whoElseAnswers } from './servers.ts';
+
+export const ruleNames = [
+  /** P1 */
+  'two-servers',
+  /** P2 */
+  'epoch-repeated',
+  'epoch-fell',
+  'served-after-release',
+  'disk-epoch-fell',
+  'disk-list-fell',
+  'old-epoch-followed',
+  'start-after-deadline',
+  'revision-reused',
+  'clean-release-untrue',
+  'worse-replica',
+  'no-master',
+  'too-many-effects',
+  'too-many-messages',
+  'state-too-big',
+  'persist-loop',
+  'core-threw',
+] as const;
+export type RuleName = (typeof ruleNames)[number];
+
+export interface Violation {
+  readonly rule: RuleName;
+  /** True time, ms. */
+  readonly at: number;
+  readonly text: string;
+}
+
+export interface Judge {
+  readonly violation: Violation | null;
+  violate(world: World, rule: RuleName, text: string): void;
+  /** True time at which a server last stopped; 0 when none has run yet. */
+  readonly lastServedAt: number;
+  gateOpened(world: World, machine: Machine, epoch: number, deadline: number): void;
+  /** This machine's server may have begun to answer. */
+  mayAnswer(world: World, machine: Machine): void;
+  serverStarted(world: World, machine: Machine): void;
+  serverEnds(world: World, machine: Machine): void;
+  wrote(head: number): void;
+  diskWritten(world: World, machine: Machine, record: DiskRecord): void;
+  sent(world: World, machine: Machine, message: LeaseMessage): void;
+  follows(world: World, machine: Machine, epoch: number): void;
+  stepOrdered(world: World, machine: Machine, step: Step, epoch: number): void;
+  decided(world: World, machine: Machine, event: AgentEvent, effects: readonly Effect[]): void;
+}
+
+/** Most effects of one decision: everybody is told some things, and some timers are armed. */
+const effectBound = (machine: Machine): number => 30 + 12 * machine.config.nodes.length;
+
+export function judge(): Judge {
+  let violation: Violation | null = null;
+  let lastServedAt = 0;
+  const epochs = epochRules();
+  const revisions = revisionRules();
+  const violate = (world: World, rule: RuleName, text: string): void => {
+    if (violation !== null) return;
+    violation = { rule, at: world.now, text };
+    world.trace?.note(world, null, `VIOLATION ${rule}: ${text}`);
+    world.ended = true;
+  };
+  const report = (world: World, rule: RuleName, text: string | null): void => {
+    if (text !== null) violate(world, rule, text);
+  };
+  return {
+    get violation() {
+      return violation;
+    },
+    get lastServedAt() {
+      return lastServedAt;
+    },
+    violate,
+    gateOpened(world, machine, epoch) {
+      const broken = epochs.gateOpened(machine, epoch);
+      if (broken !== null) violate(world, broken.rule, broken.text);
+    },
+    mayAnswer: (world, machine) => report(world, 'two-servers', whoElseAnswers(world, machine)),
+    serverStarted: (world, machine) =>
+      report(world, 'revision-reused', revisions.serverStarted(machine)),
+    serverEnds(world) {
+      lastServedAt = world.now;
+    },
+    wrote: revisions.wrote,
+    diskWritten(world, machine, record) {
+      const broken = diskOnlyRises(machine, record);
+      if (broken !== null) violate(world, broken.rule, broken.text);
+    },
+    sent(world, machine, message) {
+      if (message.kind !== 'release') return;
+      epochs.released(machine, message.epoch);
+      report(world, 'clean-release-untrue', releaseKeepsPromise(world, machine, message));
+    },
+    follows(world, machine, epoch) {
+      const known = machine.follow?.epoch ?? 0;
+      if (epoch >= known) return;
+      const text = `${machine.name} follows epoch ${epoch} after epoch ${known}`;
+      violate(world, 'old-epoch-followed', text);
+    },
+    stepOrdered(world, machine, step, epoch) {
+      if (step === 'start_server') {
+        report(world, 'start-after-deadline', epochs.startOrdered(world, machine, epoch));
+      }
+      if (epochs.isNewTenure(step, epoch)) {
+        world.coverage.counts.tenures += 1;
+        report(world, 'worse-replica', isBestReplica(world, machine, lastServedAt));
+      }
+    },
+    decided(world, machine, event, effects) {
+      if (effects.length <= effectBound(machine)) return;
+      const text = `${machine.name} made ${effects.length} effects of one ${event.kind}`;
+      violate(world, 'too-many-effects', text);
+    },
+  };
+}

@@ -1,0 +1,117 @@
+/**
+ * A master again within a stated bound, once a majority can talk.
+ *
+ * The bound, from the moment at which nothing changes any more, is computed from the settings: the
+ * silence of those that have just booted, the wait for an absent last owner, the sitting out of
+ * those that failed, then one lease (a voter may hold a lock), the yielding, two rounds of backoff,
+ * four answers and one promotion. Judged only for machines that all reach each other and that
+ * nobody else can disturb.
+ */
+import type { CoreConfig, DiskRecord } from '../../../agent/core/types.ts';
+import type { MemberList } from '../../../shared/protocol/lease-messages.ts';
+import { canReach, canTalk } from '../network.ts';
+import { answers } from '../server.ts';
+import type { Machine, World } from '../world.ts';
+
+/** Longest promotion when nothing fails (steps.ts, server.ts) and room for late timers, ms. */
+const promotion = 4200;
+
+/** Time from rest to a serving master, ms, without the waits that single machines bring along. */
+export function electionBound(config: CoreConfig): number {
+  const backoff = 2 * config.candidateStagger * (config.nodes.length + 15);
+  const sum =
+    config.leaseDuration + config.yieldWait + backoff + 4 * config.answerTimeout + promotion;
+  return sum * (1 + config.driftBound);
+}
+
+/** Called once a second; text of the breach, or null. */
+export function masterIsThere(world: World): string | null {
+  if (world.disturbances > 0) return null;
+  const config = world.machines[0]?.config;
+  if (config === undefined || world.now - world.disturbedAt < electionBound(config)) return null;
+  if (world.machines.some((machine) => machine.server.ready && answers(world, machine))) {
+    return null;
+  }
+  const group = talkingGroup(world);
+  if (group === null) return null;
+  const newest = newestRecord(world);
+  if (newest === null || !mayElect(group, newest.list)) return null;
+  const from = restFrom(world, group, newest);
+  world.coverage.counts.liveness_checks += 1;
+  const bound = from + electionBound(config);
+  if (world.now < bound) return null;
+  return (
+    `${group.map((machine) => machine.name).join(' ')} can talk and hold a majority, nothing ` +
+    `has changed since ${(from / 1000).toFixed(1)} s, and nobody serves`
+  );
+}
+
+/** When the last wait that a machine brought along is over. */
+function restFrom(world: World, group: readonly Machine[], newest: DiskRecord): number {
+  let from = world.disturbedAt;
+  const ownerIsHere = group.some((machine) => machine.name === newest.epoch_owner);
+  for (const machine of group) {
+    const { config } = machine;
+    const slack = 1 + config.driftBound;
+    from = Math.max(from, machine.startedAt + config.leaseDuration * slack);
+    if (!ownerIsHere) from = Math.max(from, machine.startedAt + config.coldStartWait * slack);
+    if (machine.failedAt > 0) from = Math.max(from, machine.failedAt + config.sitOut * slack);
+  }
+  return from;
+}
+
+const isAwake = (machine: Machine): boolean =>
+  machine.up && !machine.agentFrozen && !machine.nodeFrozen;
+
+/** All awake machines that reach each other, when nobody outside reaches them. */
+function talkingGroup(world: World): readonly Machine[] | null {
+  const awake = world.machines.filter(isAwake);
+  for (const centre of awake) {
+    const group = awake.filter((machine) => canTalk(world, centre.index, machine.index));
+    const whole = group.every((a) => group.every((b) => canTalk(world, a.index, b.index)));
+    if (!whole) continue;
+    const outside = awake.filter((machine) => !group.includes(machine));
+    const disturbed = outside.some((other) =>
+      group.some(
+        (machine) =>
+          canReach(world, other.index, machine.index) ||
+          canReach(world, machine.index, other.index),
+      ),
+    );
+    if (!disturbed && group.length * 2 > awake.length) return group;
+  }
+  return null;
+}
+
+function newestRecord(world: World): DiskRecord | null {
+  let newest: DiskRecord | null = null;
+  for (const { disk } of world.machines) {
+    if (disk === null) continue;
+    const isNewer =
+      newest === null ||
+      disk.list.epoch > newest.list.epoch ||
+      (disk.list.epoch === newest.list.epoch && disk.list.number > newest.list.number) ||
+      disk.highest_epoch > newest.highest_epoch;
+    if (isNewer) newest = disk;
+  }
+  return newest;
+}
+
+/** A majority of every list in force knows its record, and somebody there may be master. */
+function mayElect(group: readonly Machine[], list: MemberList): boolean {
+  const lists =
+    list.committed || list.previous.length === 0 ? [list.members] : [list.members, list.previous];
+  const voting = new Set(
+    group.filter((machine) => machine.disk !== null && !machine.leaving).map(({ name }) => name),
+  );
+  const majority = lists.every(
+    (members) => members.filter((name) => voting.has(name)).length * 2 > members.length,
+  );
+  if (!majority) return false;
+  return group.some(
+    (machine) =>
+      machine.config.nodes[machine.index]?.eligible === true &&
+      machine.disk !== null &&
+      !machine.leaving,
+  );
+}

@@ -1,0 +1,49 @@
+/**
+ * No number is given to two rows (DESIGN section 4, raise on loss), and a clean release means what
+ * it says: the named successor holds every row (section 5, L13).
+ */
+import type { Release } from '../../../shared/protocol/lease-messages.ts';
+import { commonHead, headOf } from '../store.ts';
+import { type Machine, machineOf, type World } from '../world.ts';
+
+export interface RevisionRules {
+  wrote(head: number): void;
+  /** Text of the breach, or null. */
+  serverStarted(machine: Machine): string | null;
+}
+
+export function revisionRules(): RevisionRules {
+  let highest = 0;
+  return {
+    wrote(head) {
+      if (head > highest) highest = head;
+    },
+    serverStarted(machine) {
+      const head = headOf(machine.store.chain);
+      if (head >= highest) {
+        highest = head;
+        return null;
+      }
+      return (
+        `${machine.name} starts at revision ${head} although numbers up to ${highest} have been ` +
+        `given out: they would be used again`
+      );
+    },
+  };
+}
+
+export function releaseKeepsPromise(
+  world: World,
+  machine: Machine,
+  release: Release,
+): string | null {
+  if (!release.clean || release.successor === null) return null;
+  if (machine.server.running) return `${machine.name} releases cleanly while its server runs`;
+  const to = machineOf(world, world.indexOf.get(release.successor) ?? machine.index);
+  const head = headOf(machine.store.chain);
+  // A successor that lost its copy in the meantime does not hold the role either.
+  if (!to.powered || !to.up) return null;
+  const has = commonHead(machine.store.chain, to.store.chain);
+  if (has >= head) return null;
+  return `${machine.name} hands over to ${to.name}, which holds ${has} of ${head} revisions`;
+}

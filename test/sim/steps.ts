@@ -1,0 +1,166 @@
+/**
+ * Steps of a promotion and of stepping down, as the shell carries them out: each takes a random
+ * time, may fail, and is reported exactly once to the process that ordered it.
+ *
+ * Jobs of the unit manager (start, stop) go on without the agent; copying files does not.
+ */
+import type { Effect, Step } from '../../agent/core/types.ts';
+import { feed } from './agent-process.ts';
+import { canStream } from './network.ts';
+import { orderStart } from './server.ts';
+import { beginTenure, commonHead, headOf } from './store.ts';
+import { settleWrites } from './stream.ts';
+import { disturb, happening, type Machine, machineOf, type World } from './world.ts';
+
+export type StepEffect = Extract<Effect, { kind: 'step' }>;
+
+/** Usual duration of each step in ms; `start_server` ends by itself when the server is ready. */
+const durations: Readonly<Record<Step, readonly [number, number]>> = {
+  stop_agent_unit: [20, 400],
+  install_datastore: [20, 500],
+  install_archive: [10, 100],
+  start_server: [0, 0],
+  check_ready: [5, 300],
+  stop_server: [100, 2500],
+  send_last_revisions: [5, 300],
+  start_agent_unit: [20, 300],
+};
+
+export function orderStep(world: World, machine: Machine, order: StepEffect): void {
+  world.judge.stepOrdered(world, machine, order.step, order.epoch);
+  if (order.step === 'start_server') {
+    orderStart(world, machine, order.epoch);
+    return;
+  }
+  const [low, high] = durations[order.step];
+  const slow = machine.stepsSlow > 0 ? 10 : 1;
+  const at = world.now + world.random.between(low, high) * slow;
+  if (order.step === 'stop_server') machine.server.asked = true;
+  world.queue.push(at, happening.stepDone, machine.index, machine.life, order);
+}
+
+/** The step's work is done now (or has failed); a stopped agent does its own work later. */
+export function finishStep(world: World, machine: Machine, life: number, order: StepEffect): void {
+  const ownWork = order.step !== 'stop_server';
+  if (!machine.powered || (ownWork && life !== machine.life)) return;
+  if (machine.nodeFrozen || (ownWork && machine.agentFrozen)) {
+    world.queue.push(world.now + 100, happening.stepDone, machine.index, life, order);
+    return;
+  }
+  const failed = machine.stepsFail > 0 && order.step !== 'stop_server';
+  const done = failed ? null : perform(world, machine, order);
+  if (done === null) machine.failedAt = world.now;
+  if (life !== machine.life) return;
+  feed(world, machine, {
+    kind: 'step_done',
+    step: order.step,
+    epoch: order.epoch,
+    ok: done !== null,
+    detail: done === null ? 'it failed' : '',
+    ...(done !== null && done.firstRevision !== null ? { firstRevision: done.firstRevision } : {}),
+  });
+}
+
+interface Done {
+  readonly firstRevision: number | null;
+}
+const plain: Done = { firstRevision: null };
+
+function perform(world: World, machine: Machine, order: StepEffect): Done | null {
+  switch (order.step) {
+    case 'install_datastore':
+      if (machine.diskFull > 0) return null;
+      return install(world, machine, order.epoch, order.raise, order.from);
+    case 'stop_server':
+      return stopServer(world, machine);
+    case 'send_last_revisions':
+      return sendLast(world, machine, order.to);
+    case 'check_ready':
+      return machine.server.running && machine.server.ready ? plain : null;
+    case 'install_archive':
+      return machine.diskFull > 0 ? null : plain;
+    default:
+      return plain;
+  }
+}
+
+function install(
+  world: World,
+  machine: Machine,
+  epoch: number,
+  raise: boolean,
+  from: 'server' | 'replica' | 'none',
+): Done | null {
+  const { store } = machine;
+  // The database of a running server is not to be touched.
+  if (machine.server.running) return null;
+  world.tenures += 1;
+  const base = from === 'none' ? [] : store.chain;
+  store.chain = beginTenure(base, world.tenures, epoch, raise && !world.flaws.raiseLeftOut);
+  store.saved = store.chain;
+  store.source = 'server';
+  store.unclean = false;
+  const begun = store.chain[store.chain.length - 1];
+  return { firstRevision: begun === undefined ? 1 : begun.first };
+}
+
+/** A clean stop: everything committed is in the files. */
+function stopServer(world: World, machine: Machine): Done {
+  const { server, store } = machine;
+  server.order += 1;
+  server.asked = true;
+  if (server.running) {
+    settleWrites(world, machine);
+    world.judge.serverEnds(world, machine);
+    server.running = false;
+    server.ready = false;
+  }
+  store.dirty = false;
+  return plain;
+}
+
+function sendLast(world: World, machine: Machine, to: string): Done | null {
+  if (world.flaws.lastRevisionsNotSent) return plain;
+  const receiver = machineOf(world, world.indexOf.get(to) ?? machine.index);
+  const reachable =
+    receiver.up && !receiver.agentFrozen && !receiver.nodeFrozen && receiver !== machine;
+  if (!reachable || !canStream(world, machine.index, receiver.index)) return null;
+  if (receiver.follow?.master !== machine.index || receiver.server.running) return null;
+  const { chain } = machine.store;
+  receiver.store.chain = chain;
+  receiver.store.source = 'replica';
+  receiver.store.unclean = false;
+  feedFacts(world, receiver);
+  return commonHead(chain, receiver.store.chain) === headOf(chain) ? plain : null;
+}
+
+/** Tells a node's core how far its own copy goes. */
+export function feedFacts(world: World, machine: Machine): void {
+  const { chain, unclean, source } = machine.store;
+  const end = chain[chain.length - 1];
+  feed(world, machine, {
+    kind: 'datastore',
+    facts: {
+      lineageEpoch: end === undefined ? 0 : end.epoch,
+      revision: headOf(chain),
+      clean: !unclean,
+      source,
+    },
+  });
+}
+
+/** The outcome of a job of the unit manager, to whoever waits for it in this life of the agent. */
+export function stepDone(
+  world: World,
+  machine: Machine,
+  step: Step,
+  epoch: number,
+  ok: boolean,
+  detail: string,
+): void {
+  if (!ok) {
+    machine.failedAt = world.now;
+    disturb(world);
+  }
+  feed(world, machine, { kind: 'step_done', step, epoch, ok, detail });
+}

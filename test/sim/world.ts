@@ -1,0 +1,190 @@
+/**
+ * The simulated world: machines, their clocks, disks and servers, the network between them, and
+ * everything that is going to happen.
+ *
+ * One true time runs for all (`now`, ms); each machine reads it through its own boot clock. Data
+ * only: what happens is in machine.ts (power and processes), shell.ts (effects), server.ts
+ * (server and fences), network.ts, stream.ts, faults.ts; the judges are in checks/.
+ */
+import type {
+  AgentEvent,
+  CoreConfig,
+  DiskRecord,
+  Effect,
+  RunRecord,
+  Step,
+} from '../../agent/core/types.ts';
+import type { LeaseMessageKind, NodeName } from '../../shared/protocol/lease-messages.ts';
+import type { Judge } from './checks/judge.ts';
+import type { Coverage } from './coverage.ts';
+import type { EventQueue } from './event-queue.ts';
+import type { Flaws } from './flaws.ts';
+import type { Plan, PlannedFault } from './plan.ts';
+import type { SeededRandom } from './random.ts';
+import type { SimCore } from './sim-core.ts';
+import type { Store } from './store.ts';
+import type { Tracer } from './trace.ts';
+
+/** Kinds of entries in the queue; numbers, for the loop switches on them some thousand times. */
+export const happening = {
+  deliver: 0,
+  timer: 1,
+  stepDone: 2,
+  powerOn: 3,
+  agentStart: 4,
+  thaw: 5,
+  deadmanLook: 6,
+  serverUp: 7,
+  serverReady: 8,
+  serverEnd: 9,
+  streamTick: 10,
+  fault: 11,
+  faultEnd: 12,
+  armTrigger: 13,
+  feed: 14,
+  shutdownPoll: 15,
+  liveness: 16,
+  gateShuts: 17,
+} as const;
+
+export interface ServerModel {
+  running: boolean;
+  ready: boolean;
+  epoch: number;
+  /** Rises with each order to start, stop or kill; older happenings are void. */
+  order: number;
+  /** Rises with each process. */
+  life: number;
+  /** Somebody asked for its end: then its exit is no event. */
+  asked: boolean;
+  masked: boolean;
+  /** True time up to which its writes are counted. */
+  writtenUntil: number;
+  writesPerMs: number;
+  deadmanLooks: boolean;
+}
+
+export interface LeaseFile {
+  readonly bootId: string;
+  readonly epoch: number;
+  /** Boot clock of the machine. */
+  readonly deadline: number;
+  /** What a (wrong) reader of the wall clock would take for the deadline. */
+  readonly wallDeadline: number;
+}
+
+/** A decision interrupted between two effects; carried out to the end when the process goes on. */
+export interface Suspended {
+  readonly effects: readonly Effect[];
+  readonly from: number;
+}
+
+export interface Machine {
+  readonly index: number;
+  readonly name: NodeName;
+  readonly config: CoreConfig;
+
+  powered: boolean;
+  /** Rises with each change of power; older happenings are void. */
+  power: number;
+  boots: number;
+  bootId: string;
+  /** True time at which the boot clock read 0. */
+  bootedAt: number;
+  rate: number;
+  wallOffset: number;
+  wallSynchronised: boolean;
+
+  /** The agent's process. */
+  up: boolean;
+  life: number;
+  startedAt: number;
+  agentFrozen: boolean;
+  nodeFrozen: boolean;
+  clockPaused: boolean;
+  thawToken: number;
+  inbox: AgentEvent[];
+  suspended: Suspended | null;
+  /** Effects still to be carried out before `breakBy` kills or stops the process. */
+  breakAfter: number;
+  breakBy: PlannedFault | null;
+  state: unknown;
+  /** The state before the last decision; what stays when a write fails. */
+  before: unknown;
+  timers: Int32Array;
+  leaving: boolean;
+
+  disk: DiskRecord | null;
+  oldDisk: DiskRecord | null;
+  run: RunRecord | null;
+  diskFull: number;
+  failNextWrite: boolean;
+  runFull: number;
+  store: Store;
+
+  leaseFile: LeaseFile | null;
+  /** True time at which the kernel shuts the data path; 0 when shut. */
+  gateUntil: number;
+  gateLate: number;
+  deadman: boolean;
+  deadmanPhase: number;
+  server: ServerModel;
+
+  follow: { readonly master: number; readonly epoch: number } | null;
+  slow: number;
+  loss: number;
+  stepsFail: number;
+  stepsSlow: number;
+  crashLoop: number;
+  brokerUp: boolean;
+  /** True time of the last failure of a step; the core may sit out after it. */
+  failedAt: number;
+}
+
+export interface World {
+  readonly plan: Plan;
+  readonly core: SimCore;
+  readonly flaws: Flaws;
+  readonly random: SeededRandom;
+  readonly queue: EventQueue;
+  readonly machines: readonly Machine[];
+  readonly indexOf: ReadonlyMap<NodeName, number>;
+  readonly judge: Judge;
+  readonly coverage: Coverage;
+  readonly trace: Tracer | null;
+  now: number;
+  /** cut[from * count + to]: number of faults that stop messages that way. */
+  readonly cut: Uint8Array;
+  loss: number;
+  delay: number;
+  duplicate: number;
+  /** Faults that wait for a step or a message of this kind. */
+  triggers: Map<Step | LeaseMessageKind, PlannedFault[]>;
+  tenures: number;
+  inFlight: number;
+  decisions: number;
+  /** Lasting faults now in force, and the moment of the last change of any. */
+  disturbances: number;
+  disturbedAt: number;
+  ended: boolean;
+}
+
+export const machineOf = (world: World, index: number): Machine => world.machines[index] as Machine;
+
+/** The boot clock as a program reads it: steps of the clock's resolution, rounded down. */
+export function bootClock(world: World, machine: Machine): number {
+  const step = machine.config.clockResolution;
+  const exact = (world.now - machine.bootedAt) * machine.rate;
+  return Math.floor(exact / step + 1e-6) * step;
+}
+
+/** The first true time at which the boot clock reads `reading` or more. */
+export function trueTime(machine: Machine, reading: number): number {
+  const step = machine.config.clockResolution;
+  return machine.bootedAt + (Math.ceil(reading / step) * step) / machine.rate;
+}
+
+/** Something changed that the liveness bound has to wait for. */
+export function disturb(world: World): void {
+  world.disturbedAt = world.now;
+}
