@@ -9,8 +9,7 @@
  * Does not decide what follows a failure: the core does. Source: DESIGN section 5 "Promotion".
  */
 
-import type { Duration } from '../../shared/time/duration.ts';
-import { seconds } from '../../shared/time/duration.ts';
+import { type Duration, seconds, type WallTime, wallTime } from '../../shared/time/duration.ts';
 import type { AgentEvent, Effect, Step } from '../core/types.ts';
 import type { DatastoreSteps, StepResult } from './datastore-steps.ts';
 import type { UnitManager, UnitResult } from './unit-manager.ts';
@@ -31,6 +30,12 @@ export interface ReadyProbe {
 export interface StepPlace {
   readonly units: UnitManager;
   readonly datastore: DatastoreSteps;
+  /** Steps an earlier wall clock forward; null, or why it could not; adapters/wall-clock.ts. */
+  readonly wallNotBefore: (wall: WallTime) => Promise<string | null>;
+  /** A start waits for the fence under way to end: it would end the new server as well. */
+  readonly fenceSettled: () => Promise<void>;
+  /** The server was started under this epoch. */
+  readonly serverUp: (epoch: number) => void;
   readonly ready: ReadyProbe;
   /** A server that is not ready by then never will be: 180 s on a slow card, less in tests. */
   readonly readyBound: Duration;
@@ -71,7 +76,7 @@ export function createSteps(place: StepPlace): Steps {
       case 'install_archive':
         return datastore.installArchive(effect.epoch);
       case 'start_server':
-        return startServer(effect.epoch);
+        return startServer(effect.epoch, wallTime(effect.notBeforeWall), control.signal);
       case 'check_ready':
         return place.ready.untilReady(place.readyBound, control.signal);
       case 'stop_server':
@@ -86,9 +91,20 @@ export function createSteps(place: StepPlace): Steps {
   const stopped = async (unit: 'server' | 'agent', grace: Duration): Promise<StepResult> =>
     fromUnit(await units.stop(unit, grace), `the ${unit} unit is stopped and masked`);
 
-  const startServer = async (epoch: number): Promise<StepResult> => {
+  const startServer = async (
+    epoch: number,
+    notBefore: WallTime,
+    signal: AbortSignal,
+  ): Promise<StepResult> => {
+    // k3s would make certificates that are not valid yet for anybody else (DESIGN section 2).
+    const late = await place.wallNotBefore(notBefore);
+    if (late !== null) return { ok: false, detail: late };
+    await place.fenceSettled();
+    if (signal.aborted) return { ok: false, detail: String(signal.reason) };
     datastore.serverStarting(epoch);
-    return fromUnit(await units.start('server'), 'the server was started');
+    const result = await units.start('server');
+    if (result.ok && !signal.aborted) place.serverUp(epoch);
+    return fromUnit(result, 'the server was started');
   };
 
   const stopServer = async (): Promise<StepResult> => {

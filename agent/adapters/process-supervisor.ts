@@ -159,7 +159,8 @@ export function processSupervisor(
 
 function readPidFile(files: Files, path: string): KnownProcess | null {
   const [, pid, ticks] = /^([1-9]\d{0,9}) (\d*)\s*$/.exec(files.read(path) ?? '') ?? [];
-  if (pid === undefined) return null;
+  // kill(-1) would reach every process of this user.
+  if (pid === undefined || Number(pid) <= 1) return null;
   return { pid: Number(pid), startTicks: ticks === '' || ticks === undefined ? null : ticks };
 }
 

@@ -24,8 +24,8 @@ export function serviceNotify(
   environment: Readonly<Record<string, string | undefined>>,
 ): ServiceNotify {
   const { processes, clock } = ports;
-  const wanted = environment['NOTIFY_SOCKET'] !== undefined;
-  const period = watchdogPeriod(environment['WATCHDOG_USEC']);
+  const wanted = environment.NOTIFY_SOCKET !== undefined;
+  const period = watchdogPeriod(environment.WATCHDOG_USEC);
   let timer: TimerHandle | null = null;
 
   const say = (...words: string[]): void => {

@@ -1,0 +1,124 @@
+/**
+ * The direct links for lease messages: this voter dials every eligible node, and takes what dials.
+ *
+ * Two nodes that may both be master dial each other and so have two links; a frame goes out on one
+ * of them. A link that is lost is dialled again after a pause that doubles up to ten seconds, so
+ * that a dead node costs nothing; what is sent meanwhile is lost, as any lease message may be.
+ * Trouble is told once per change, not once per try.
+ *
+ * Bulk connections (the revision stream) arrive on the same port and are handed on untouched.
+ * Source: DESIGN section 6 "Direct links".
+ */
+import { isBatonError } from '../../shared/errors/baton-error.ts';
+import type { Clock } from '../../shared/ports/clock.ts';
+import type { FrameConnection, LinkNetwork } from '../../shared/ports/network.ts';
+import type { NodeName } from '../../shared/protocol/lease-messages.ts';
+import { milliseconds, seconds } from '../../shared/time/duration.ts';
+
+export interface LinkPeer {
+  readonly name: NodeName;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface LinkNotice {
+  readonly peer: NodeName;
+  readonly state: 'up' | 'down' | 'refused';
+  readonly text: string;
+}
+
+export interface LeaseLinksOptions {
+  readonly network: LinkNetwork;
+  readonly clock: Clock;
+  /** Whom this node dials. */
+  readonly peers: readonly LinkPeer[];
+  readonly onLease: (from: NodeName, bytes: Uint8Array) => void;
+  readonly onReport: (from: NodeName, bytes: Uint8Array) => void;
+  readonly onBulk: (connection: FrameConnection) => void;
+  readonly notice: (notice: LinkNotice) => void;
+}
+
+export interface LeaseLinks {
+  /** False when no link to that node is up, or its queue is full. */
+  send(to: NodeName, type: 'lease' | 'report', bytes: Uint8Array): boolean;
+  /** For the listener: takes a connection of either purpose. */
+  accept(connection: FrameConnection): void;
+  /** Names of the nodes with a link that is up. */
+  connected(): readonly NodeName[];
+  close(): void;
+}
+
+const DIAL_LIMIT = seconds(3);
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 10_000;
+/** More lease connections from one node than this are left over; the oldest goes. */
+const PER_PEER = 3;
+
+export function leaseLinks(options: LeaseLinksOptions): LeaseLinks {
+  const { network, clock, peers, notice } = options;
+  const open = new Map<NodeName, FrameConnection[]>();
+  const told = new Map<NodeName, string>();
+  let closed = false;
+
+  const tell = (peer: NodeName, state: LinkNotice['state'], text: string): void => {
+    if (closed || told.get(peer) === state) return;
+    told.set(peer, state);
+    notice({ peer, state, text });
+  };
+
+  /** `gone` is called once when the connection has ended. */
+  const take = (connection: FrameConnection, gone: () => void): void => {
+    const { peer } = connection;
+    const kept = [...(open.get(peer) ?? []), connection];
+    open.set(peer, kept);
+    if (kept.length > PER_PEER) kept[0]?.close('replaced by a newer link');
+    connection.onFrame(({ type, body }) => {
+      if (type === 'lease') options.onLease(peer, body);
+      else if (type === 'report') options.onReport(peer, body);
+    });
+    connection.onClose((reason) => {
+      const rest = (open.get(peer) ?? []).filter((other) => other !== connection);
+      open.set(peer, rest);
+      if (rest.length === 0) tell(peer, 'down', `direct link to ${peer} is down: ${reason}`);
+      gone();
+    });
+    tell(peer, 'up', `direct link to ${peer} is up`);
+  };
+
+  const dial = (peer: LinkPeer, pause: number): void => {
+    if (closed) return;
+    const { name: node, host, port } = peer;
+    const again = (next: number) => clock.in(milliseconds(next), () => dial(peer, next));
+    network
+      .dial({ node, host, port, purpose: 'lease' }, DIAL_LIMIT)
+      .then((connection) => {
+        if (closed) {
+          connection.close('stopping');
+          return;
+        }
+        take(connection, () => again(FIRST_PAUSE_MS));
+      })
+      .catch((error: unknown) => {
+        const refused = isBatonError(error) && error.code === 'link-key-refused';
+        const text = error instanceof Error ? error.message : String(error);
+        tell(node, refused ? 'refused' : 'down', `no direct link to ${node}: ${text}`);
+        again(Math.min(pause * 2, LONGEST_PAUSE_MS));
+      });
+  };
+
+  for (const peer of peers) dial(peer, FIRST_PAUSE_MS);
+
+  return {
+    send: (to, type, body) =>
+      (open.get(to) ?? []).some((connection) => connection.send({ type, header: null, body })),
+    accept: (connection) => {
+      if (connection.purpose === 'bulk') options.onBulk(connection);
+      else take(connection, () => undefined);
+    },
+    connected: () => [...open].filter(([, links]) => links.length > 0).map(([name]) => name),
+    close() {
+      closed = true;
+      for (const links of open.values()) for (const link of links) link.close('stopping');
+    },
+  };
+}

@@ -1,0 +1,201 @@
+/**
+ * Who sends and who receives the revision stream on this node, and what a promotion does with the
+ * datastore: the shell's side of agent/stream/api.ts, in the order of use that stands there.
+ *
+ * Everything that touches the datastore runs in one line, one after the other: a promotion can
+ * begin while an old `server/` is still being moved to quarantine.
+ *
+ * As master it sends from the moment the server was started until the tenure is over, also while a
+ * fenced server's last rows are still on their way: they may save a revision, and a receiver that
+ * has seen a higher epoch refuses them. Does not decide whom to follow.
+ */
+import type { Clock } from '../../shared/ports/clock.ts';
+import type { FrameConnection } from '../../shared/ports/network.ts';
+import type { NodeName } from '../../shared/protocol/lease-messages.ts';
+import { type Duration, milliseconds, seconds } from '../../shared/time/duration.ts';
+import type { AgentEvent } from '../core/types.ts';
+import type {
+  ArchiveStore,
+  Datastore,
+  FollowTarget,
+  ReceiverProgress,
+  StreamFinding,
+  StreamPosition,
+  StreamReceiver,
+  StreamSender,
+  StreamSenderOptions,
+  WholeCopies,
+} from '../stream/api.ts';
+import type { DatastoreSteps, InstallOrder, StepResult } from './datastore-steps.ts';
+import { throttled } from './throttle.ts';
+
+/** Positions are told to the core no more often than this; renewals carry them every 1.5 s. */
+const TELL_PERIOD = milliseconds(500);
+/** The server is stopped and the last rows are few; a receiver that needs longer is not there. */
+const FLUSH_LIMIT = seconds(10);
+/** An old `server/` that could not be moved is tried again after this time. */
+const RETIRE_AGAIN = seconds(30);
+
+export interface ReplicationOptions {
+  readonly clock: Clock;
+  readonly datastore: Datastore;
+  readonly archives: ArchiveStore;
+  readonly receiver: StreamReceiver;
+  /** The fall-back for a datastore of unknown schema. */
+  readonly wholeCopies: WholeCopies | null;
+  readonly createSender: (options: StreamSenderOptions) => StreamSender;
+  readonly post: (event: AgentEvent) => void;
+  /** Each acknowledgement as it arrives, for the figures; see adapters/ack-log.ts. */
+  readonly acknowledged: (receiver: NodeName, position: StreamPosition) => void;
+  readonly finding: (finding: StreamFinding) => void;
+}
+
+export interface Replication extends DatastoreSteps {
+  /** The server runs under `epoch`: its revisions are sent from now on. */
+  serverUp(epoch: number): void;
+  /** Another node is master: ends an own tenure, retires its files, and receives. */
+  follow(target: FollowTarget): void;
+  /** A receiver that dialled; closed at once when this node sends nothing. */
+  attach(connection: FrameConnection): void;
+  /** The receiver's position moved. */
+  positionMoved(): void;
+  receivers(): readonly ReceiverProgress[];
+  close(): Promise<void>;
+}
+
+export function createReplication(options: ReplicationOptions): Replication {
+  const { clock, datastore, archives, receiver, post } = options;
+  let sender: StreamSender | null = null;
+  let stopListening: () => void = () => {};
+  let stoppedInOrder = false;
+  let installedFrom: InstallOrder['from'] = 'none';
+  let wanted: FollowTarget | null = null;
+  let line: Promise<unknown> = Promise.resolve();
+
+  const inLine = <Result>(work: () => Promise<Result>): Promise<Result> => {
+    const result = line.then(work);
+    line = result.catch(() => undefined);
+    return result;
+  };
+
+  const tellPosition = throttled(clock, TELL_PERIOD, () =>
+    post({ kind: 'datastore', facts: datastore.facts() }),
+  );
+  const moved = new Map<NodeName, StreamPosition>();
+  const tellAcknowledged = throttled(clock, TELL_PERIOD, () => {
+    for (const [node, { lineageEpoch, revision }] of moved) {
+      post({ kind: 'acknowledged', receiver: node, lineageEpoch, revision });
+    }
+    moved.clear();
+  });
+
+  const endTenure = async (why: string): Promise<void> => {
+    if (sender === null) return;
+    stopListening();
+    sender.close(why);
+    sender = null;
+    datastore.stopSource();
+    if (stoppedInOrder) await datastore.serverStopped();
+    stoppedInOrder = false;
+  };
+
+  const beginTenure = (epoch: number): void => {
+    const source = datastore.startSource();
+    stopListening = source.onChange(tellPosition);
+    sender = options.createSender({
+      clock,
+      epoch,
+      source,
+      archives,
+      wholeCopies: options.wholeCopies,
+      onAcknowledged: (node, position) => {
+        options.acknowledged(node, position);
+        moved.set(node, position);
+        tellAcknowledged();
+      },
+      onHigherEpoch: () => void inLine(() => endTenure('a higher epoch is known')),
+      onFinding: options.finding,
+    });
+  };
+
+  /** True when nothing of an own tenure is in the way any more. */
+  const retire = async (): Promise<boolean> => {
+    const retired = await datastore.retireServer();
+    if (retired.kind === 'failed') {
+      options.finding({ code: 'server-quarantined', text: retired.detail });
+      return false;
+    }
+    if (retired.kind === 'quarantined') tellPosition();
+    return true;
+  };
+
+  const receive = async (target: FollowTarget): Promise<void> => {
+    if (wanted !== target) return;
+    await endTenure(`${target.node} is master`);
+    if (await retire()) receiver.follow(target);
+    else clock.in(RETIRE_AGAIN, () => void inLine(() => receive(target)));
+  };
+
+  const install = async (order: InstallOrder): Promise<StepResult> => {
+    wanted = null;
+    receiver.follow(null);
+    await endTenure('a new tenure begins');
+    installedFrom = order.from;
+    const { epoch, raise, previousMaster, from } = order;
+    const result = await datastore.install({ epoch, raise, previousMaster, from });
+    if (!result.ok) return result;
+    return { ok: true, detail: result.detail, firstRevision: result.firstRevision };
+  };
+
+  const flush = async (to: NodeName, limit: Duration): Promise<StepResult> => {
+    if (sender === null) return { ok: false, detail: 'nothing is being sent' };
+    const result = await sender.flush(to, limit);
+    if (!result.ok) return result;
+    return { ok: true, detail: `${to} holds everything up to revision ${result.revision}` };
+  };
+
+  return {
+    installDatastore: (order) => inLine(() => install(order)),
+    // Own files of the last tenure, or none at all, need nothing from an archive.
+    installArchive: () =>
+      inLine(async () =>
+        installedFrom === 'replica'
+          ? archives.install(datastore.replica)
+          : { ok: true, detail: 'own token and configuration' },
+      ),
+    sendLastRevisions: (to) => inLine(() => flush(to, FLUSH_LIMIT)),
+    serverStarting() {
+      stoppedInOrder = false;
+    },
+    serverStopped() {
+      stoppedInOrder = true;
+    },
+    serverUp(epoch) {
+      void inLine(async () => {
+        await endTenure('the server was started again');
+        beginTenure(epoch);
+        tellPosition();
+      }).catch((error: unknown) =>
+        options.finding({ code: 'source-failed', text: `no revisions are sent: ${String(error)}` }),
+      );
+    },
+    follow(target) {
+      if (wanted?.node === target.node && wanted.epoch === target.epoch) return;
+      wanted = target;
+      void inLine(() => receive(target));
+    },
+    attach(connection) {
+      if (sender === null) connection.close('this node is not master');
+      else sender.attach(connection);
+    },
+    positionMoved: tellPosition,
+    receivers: () => sender?.receivers() ?? [],
+    async close() {
+      tellPosition.cancel();
+      tellAcknowledged.cancel();
+      receiver.close();
+      await inLine(() => endTenure('stopping'));
+      datastore.close();
+    },
+  };
+}
