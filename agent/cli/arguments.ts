@@ -39,7 +39,7 @@ export function parseCommandLine(args: readonly string[]): Parsed {
 
 function unknownVerb(first: string): Parsed {
   if (first.startsWith('-')) {
-    const message = `the option ${first} needs a verb before it, for example: baton status ${first}`;
+    const message = `the option ${first} needs a verb before it: baton status ${first}`;
     return { kind: 'wrong', message, verb: null };
   }
   const near = nearest(
