@@ -14,7 +14,7 @@ const scripts = {
   repeats: 'cat',
   tells: 'echo "$LC_ALL $BATON_TEST"',
   hangs: 'sleep 60 & sleep 60',
-  waits: 'while read -r line; do :; done; sleep 60',
+  waits: 'while read -r line; do :; done; exec sleep 60',
 } as const;
 type Name = keyof typeof scripts;
 
@@ -114,7 +114,7 @@ describe.each(implementations)('%s', (_name, make) => {
 
   test('a detached program has no input', async () => {
     const { processes, command } = make();
-    const child = processes.start(...command('hangs'), { detached: true });
+    const child = processes.start(...command('waits'), { detached: true });
     expect(child.write('one')).toBe(false);
     child.kill('SIGKILL');
     await child.exited;
@@ -136,7 +136,7 @@ describe('system processes alone', () => {
   });
 
   test('a grandchild that holds the output open does not keep run waiting', async () => {
-    const result = await processes.run('/bin/sh', ['-c', 'sleep 5 & echo $!'], {
+    const result = await processes.run('/bin/sh', ['-c', 'sleep 60 & echo $!'], {
       timeout: seconds(15),
     });
     const grandchild = Number(result.stdout);
@@ -162,9 +162,10 @@ describe('system processes alone', () => {
     const script = 'sleep 0 & echo $! ; exec sleep 30';
     const logFile = join(folder, 'zombie');
     const parent = shell(script, { logFile });
-    await expect.poll(() => readFileSync(logFile, 'utf8')).toMatch(/^\d+\n$/);
+    const patient = { timeout: 15_000 };
+    await expect.poll(() => readFileSync(logFile, 'utf8'), patient).toMatch(/^\d+\n$/);
     const child = Number(readFileSync(logFile, 'utf8'));
-    await expect.poll(() => processes.signal(child, 'probe')).toBe(false);
+    await expect.poll(() => processes.signal(child, 'probe'), patient).toBe(false);
     expect(readFileSync(`/proc/${child}/stat`, 'utf8')).toContain(') Z ');
     parent.kill('SIGKILL');
     await parent.exited;
