@@ -157,6 +157,11 @@ function execute(world: World, machine: Machine, effect: Effect): 'disk' | 'run'
       follow(world, machine, effect.master, effect.epoch);
       return null;
     case 'reply':
+      if (effect.id === 'shutdown' && machine.leaving) {
+        const at = world.now + 50;
+        const { power, offAfter } = machine;
+        world.queue.push(at, happening.shutdownPoll, machine.index, power, offAfter);
+      }
       return null;
   }
 }

@@ -50,6 +50,7 @@ export const faultKinds = {
   epoch_write: inside(0, 0, 'the next synced write fails'),
   run_full: inside(500, 8000, 'writes to /run fail'),
   broker_down: inside(1000, 20_000, 'one coordinator is down'),
+  broker_lies: inside(1000, 20_000, 'a coordinator repeats old messages at will'),
   brokers_down: inside(1000, 30_000, 'all coordinators are down'),
   wall_step: inside(0, 0, 'the wall clock jumps by up to ten years'),
   step_fails: inside(1000, 15_000, 'steps of a promotion or handover fail on one machine'),

@@ -66,6 +66,10 @@ function loseUnsynced(world: World, machine: Machine): void {
 
 export function powerOn(world: World, machine: Machine, power: number): void {
   if (power !== machine.power || machine.powered) return;
+  if (world.now < machine.deadUntil) {
+    world.queue.push(machine.deadUntil, happening.powerOn, machine.index, power, null);
+    return;
+  }
   machine.powered = true;
   machine.boots += 1;
   machine.bootId = `${machine.name}-boot-${machine.boots}`;
@@ -132,23 +136,65 @@ export function stopAgent(world: World, machine: Machine): void {
 }
 
 export function crashAgent(world: World, machine: Machine, back: number): void {
-  if (!machine.up) return;
+  // Nothing can be killed where the kernel hangs or everything is stopped.
+  if (!machine.up || machine.nodeFrozen) return;
   stopAgent(world, machine);
   world.queue.push(world.now + back, happening.agentStart, machine.index, machine.life, null);
 }
 
 export function agentStarts(world: World, machine: Machine, life: number): void {
-  if (life === machine.life) startAgent(world, machine);
+  if (life !== machine.life) return;
+  if (machine.nodeFrozen) {
+    world.queue.push(world.now + 200, happening.agentStart, machine.index, life, null);
+    return;
+  }
+  startAgent(world, machine);
+}
+
+/** Longest time that the service manager leaves an agent to go in order, ms. */
+const shutdownPatience = 12_000;
+
+/** `systemctl poweroff`: the agent gives away what it holds, then the machine goes off. */
+export function orderShutdown(world: World, machine: Machine, back: number): void {
+  if (!machine.powered || machine.nodeFrozen) return;
+  const at = machine.up ? world.now + shutdownPatience : world.now + 500;
+  world.queue.push(at, happening.shutdownPoll, machine.index, machine.power, back);
+  if (!machine.up) return;
+  machine.leaving = true;
+  machine.offAfter = back;
+  feed(world, machine, { kind: 'stopping', why: 'shutdown' });
+}
+
+/** Everything is stopped and synced before the power goes. */
+export function goOff(world: World, machine: Machine, power: number, back: number): void {
+  if (power !== machine.power || !machine.powered) return;
+  if (machine.nodeFrozen) {
+    world.queue.push(world.now + 500, happening.shutdownPoll, machine.index, power, back);
+    return;
+  }
+  const { store } = machine;
+  settleWrites(world, machine);
+  store.dirty = false;
+  store.saved = store.chain;
+  powerOff(world, machine, back);
+}
+
+/** From now on the boot clock runs at another rate; it does not jump. */
+export function setRate(world: World, machine: Machine, rate: number): void {
+  machine.bootedAt = world.now - ((world.now - machine.bootedAt) * machine.rate) / rate;
+  machine.rate = rate;
 }
 
 /** SIGSTOP for the agent, or for every process of the machine. */
 export function freeze(world: World, machine: Machine, duration: number, whole: boolean): void {
-  if (!machine.powered || (!whole && !machine.up)) return;
+  if (!machine.powered || machine.nodeFrozen || (!whole && !machine.up)) return;
   settleWrites(world, machine);
   if (whole) machine.nodeFrozen = true;
   else machine.agentFrozen = true;
   machine.thawToken += 1;
   disturb(world);
+  // A hung kernel does not go on by itself.
+  if (duration === Number.POSITIVE_INFINITY) return;
   const back = world.now + duration;
   world.queue.push(back, happening.thaw, machine.index, machine.thawToken, null);
 }

@@ -23,6 +23,7 @@ export function transmit(world: World, from: Machine, to: number, message: Lease
     launch(world, world.now + 0.05, to, flight);
     return;
   }
+  if (world.remembers) remember(world, to, flight);
   let first = Number.POSITIVE_INFINITY;
   let further = 0;
   const all = world.plan.copies === 1;
@@ -53,6 +54,20 @@ export function transmit(world: World, from: Machine, to: number, message: Lease
 function launch(world: World, at: number, to: number, flight: Flight): void {
   world.inFlight += 1;
   world.queue.push(at, happening.deliver, to, 0, flight);
+}
+
+const memoryBound = 160;
+
+function remember(world: World, to: number, payload: Flight): void {
+  world.memory[world.memorised % memoryBound] = { to, payload };
+  world.memorised += 1;
+}
+
+/** Something that passed a coordinator comes again, at the node that it was for. */
+export function lie(world: World): void {
+  if (world.lies === 0 || world.memory.length === 0) return;
+  const { to, payload } = world.random.pick(world.memory);
+  launch(world, world.now, to, payload as Flight);
 }
 
 /** Arrival of one copy, or Infinity when it is lost. */

@@ -49,6 +49,7 @@ export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profi
     shape.configs[0]?.driftBound ?? 0,
   );
   const faults = makeFaults(random, profile, count, dataPathGate, isBeyondModel);
+  const ungated = faults.some((fault) => fault.kind === 'frozen_without_gate');
   return {
     seed,
     profile,
@@ -57,7 +58,7 @@ export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profi
     nodes: shape.nodes,
     configs: shape.configs,
     coordinators: eligible.slice(0, random.below(4)),
-    dataPathGate,
+    dataPathGate: dataPathGate && !ungated,
     epoch: fresh ? 0 : 1 + random.below(5),
     owner,
     head: fresh ? 0 : 1000 + random.below(5000),
@@ -93,7 +94,6 @@ function makeStarts(
     starts.push({
       powerAt: never ? Number.POSITIVE_INFINITY : late ? random.between(4000, 25_000) : onTime,
       rate,
-      uptime: random.between(2000, 400_000),
       behind: fresh || random.chance(0.05) ? null : i === owner ? 0 : lacks,
       cleanStop: random.chance(0.6),
     });

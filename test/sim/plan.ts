@@ -47,8 +47,6 @@ export interface StartOfMachine {
   readonly powerAt: number;
   /** How far its boot clock is wrong: 1.004 runs 0.4 % fast. */
   readonly rate: number;
-  /** Uptime of the kernel when the agent starts, ms. */
-  readonly uptime: number;
   /** Revisions that its copy lacks of the newest one; null: it has no copy. */
   readonly behind: number | null;
   readonly cleanStop: boolean;

@@ -9,7 +9,7 @@
  */
 import { feed } from './agent-process.ts';
 import { stepDone } from './steps.ts';
-import { startStreaming } from './stream.ts';
+import { settleWrites, startStreaming } from './stream.ts';
 import { bootClock, disturb, happening, type Machine, trueTime, type World } from './world.ts';
 
 /** DESIGN section 3: dead man's period and kill time; the same figures as in timing-rules.ts. */
@@ -60,6 +60,10 @@ export function orderStart(world: World, machine: Machine, epoch: number): void 
 export function serverUp(world: World, machine: Machine, order: number, epoch: number): void {
   const { server } = machine;
   if (order !== server.order || !machine.powered) return;
+  if (machine.nodeFrozen) {
+    world.queue.push(world.now + 100, happening.serverUp, machine.index, order, epoch);
+    return;
+  }
   if (server.running) {
     stepDone(world, machine, 'start_server', epoch, true, 'it runs already');
     return;
@@ -116,6 +120,11 @@ export function fence(world: World, machine: Machine): void {
 export function serverEnded(world: World, machine: Machine, life: number): void {
   const { server } = machine;
   if (life !== server.life || !server.running) return;
+  if (machine.nodeFrozen) {
+    world.queue.push(world.now + 100, happening.serverEnd, machine.index, life, null);
+    return;
+  }
+  settleWrites(world, machine);
   world.judge.serverEnds(world, machine);
   const wasReady = server.ready;
   stopNow(machine);

@@ -44,7 +44,8 @@ export const happening = {
   feed: 14,
   shutdownPoll: 15,
   liveness: 16,
-  gateShuts: 17,
+  lie: 17,
+  promote: 18,
 } as const;
 
 export interface ServerModel {
@@ -101,7 +102,6 @@ export interface Machine {
   startedAt: number;
   agentFrozen: boolean;
   nodeFrozen: boolean;
-  clockPaused: boolean;
   thawToken: number;
   inbox: AgentEvent[];
   suspended: Suspended | null;
@@ -113,6 +113,10 @@ export interface Machine {
   before: unknown;
   timers: Int32Array;
   leaving: boolean;
+  /** Ms without power after the shutdown under way. */
+  offAfter: number;
+  /** Stays without power until then, whatever else the plan says (`promote`). */
+  deadUntil: number;
 
   disk: DiskRecord | null;
   oldDisk: DiskRecord | null;
@@ -141,6 +145,12 @@ export interface Machine {
   failedAt: number;
 }
 
+/** What a coordinator has seen pass, and may send again. */
+export interface RememberedMessage {
+  readonly to: number;
+  readonly payload: unknown;
+}
+
 export interface World {
   readonly plan: Plan;
   readonly core: SimCore;
@@ -163,6 +173,12 @@ export interface World {
   tenures: number;
   inFlight: number;
   decisions: number;
+  commands: number;
+  /** Coordinators that repeat old messages now; the messages they know, if the plan has such. */
+  lies: number;
+  readonly remembers: boolean;
+  readonly memory: RememberedMessage[];
+  memorised: number;
   /** Lasting faults now in force, and the moment of the last change of any. */
   disturbances: number;
   disturbedAt: number;

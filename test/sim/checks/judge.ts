@@ -63,11 +63,12 @@ export interface Judge {
 /** Most effects of one decision: everybody is told some things, and some timers are armed. */
 const effectBound = (machine: Machine): number => 30 + 12 * machine.config.nodes.length;
 
-export function judge(): Judge {
+/** `head`: highest revision given out before the schedule begins. */
+export function judge(head: number): Judge {
   let violation: Violation | null = null;
   let lastServedAt = 0;
   const epochs = epochRules();
-  const revisions = revisionRules();
+  const revisions = revisionRules(head);
   const violate = (world: World, rule: RuleName, text: string): void => {
     if (violation !== null) return;
     violation = { rule, at: world.now, text };

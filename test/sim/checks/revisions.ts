@@ -12,8 +12,8 @@ export interface RevisionRules {
   serverStarted(machine: Machine): string | null;
 }
 
-export function revisionRules(): RevisionRules {
-  let highest = 0;
+export function revisionRules(head: number): RevisionRules {
+  let highest = head;
   return {
     wrote(head) {
       if (head > highest) highest = head;

@@ -1,0 +1,303 @@
+/**
+ * Runs one schedule: builds the world of a plan, lets one simulated minute happen, and says what the
+ * judge saw.
+ *
+ * Everything follows from (plan, core, flaws): the same three give the same run, to the letter.
+ */
+
+import type { AgentEvent, DiskRecord } from '../../agent/core/types.ts';
+import { feed, timerFires, timerNames } from './agent-process.ts';
+import { stateIsTooBig } from './checks/bounds.ts';
+import { judge, type Violation } from './checks/judge.ts';
+import { masterIsThere } from './checks/liveness.ts';
+import type { Coverage } from './coverage.ts';
+import { eventQueue, type QueueEntry } from './event-queue.ts';
+import { endFault, type FaultEnd, planFaults, strike } from './faults.ts';
+import { type Flaws, noFlaws } from './flaws.ts';
+import { agentStarts, goOff, powerOn, thaw } from './machine.ts';
+import { promoteAlone } from './machine-faults.ts';
+import { type Flight, lie } from './network.ts';
+import type { Plan, PlannedFault, StartOfMachine } from './plan.ts';
+import { seededRandom } from './random.ts';
+import { deadmanLooks, serverEnded, serverReady, serverUp } from './server.ts';
+import type { SimCore } from './sim-core.ts';
+import { finishStep, type StepEffect } from './steps.ts';
+import { emptyStore, type Store } from './store.ts';
+import { streamTick } from './stream.ts';
+import type { Tracer } from './trace.ts';
+import { armTrigger } from './triggers.ts';
+import { happening, type Machine, machineOf, type World } from './world.ts';
+
+export interface Outcome {
+  readonly violation: Violation | null;
+  readonly decisions: number;
+}
+
+export interface RunOptions {
+  readonly core: SimCore;
+  readonly flaws?: Flaws;
+  readonly coverage: Coverage;
+  readonly trace?: Tracer | null;
+}
+
+const whileRunning = 2;
+/** More than this many messages on their way at once is a storm. */
+const flightBound = 4000;
+
+// One queue per process: its pooled entries are the bulk of what a schedule would allocate.
+const queue = eventQueue();
+
+export function runSchedule(plan: Plan, options: RunOptions): Outcome {
+  const world = buildWorld(plan, options);
+  planFaults(world);
+  for (const machine of world.machines) {
+    const start = plan.starts[machine.index] as StartOfMachine;
+    if (start.powerAt < Number.POSITIVE_INFINITY) {
+      queue.push(start.powerAt, happening.powerOn, machine.index, 0, null);
+    }
+  }
+  queue.push(1000, happening.liveness, -1, 0, null);
+  try {
+    live(world);
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    world.judge.violate(world, 'core-threw', text);
+  }
+  options.coverage.counts.decisions += world.decisions;
+  return { violation: world.judge.violation, decisions: world.decisions };
+}
+
+function live(world: World): void {
+  const { length } = world.plan;
+  for (;;) {
+    const entry = queue.pop();
+    if (entry === null || entry.at > length) break;
+    world.now = entry.at;
+    happen(world, entry);
+    queue.recycle(entry);
+    if (world.ended) return;
+  }
+  const text = stateIsTooBig(world);
+  if (text !== null) world.judge.violate(world, 'state-too-big', text);
+}
+
+function happen(world: World, entry: QueueEntry): void {
+  if (entry.machine < 0) {
+    happenToAll(world, entry);
+    return;
+  }
+  const machine = machineOf(world, entry.machine);
+  const { kind, token, payload } = entry;
+  switch (kind) {
+    case happening.deliver:
+      deliver(world, machine, payload as Flight);
+      return;
+    case happening.timer:
+      timerFires(world, machine, token, payload as number);
+      return;
+    case happening.stepDone:
+      finishStep(world, machine, token, payload as StepEffect);
+      return;
+    case happening.powerOn:
+      powerOn(world, machine, token);
+      return;
+    case happening.agentStart:
+      agentStarts(world, machine, token);
+      return;
+    case happening.thaw:
+      thaw(world, machine, token);
+      return;
+    case happening.feed:
+      if (token === machine.life) feed(world, machine, payload as AgentEvent);
+      return;
+    case happening.streamTick:
+      streamTick(world, machine, token);
+      return;
+    default:
+      happenToServer(world, machine, entry);
+  }
+}
+
+function happenToServer(world: World, machine: Machine, entry: QueueEntry): void {
+  const { kind, token, payload } = entry;
+  switch (kind) {
+    case happening.deadmanLook:
+      deadmanLooks(world, machine, token);
+      return;
+    case happening.serverUp:
+      serverUp(world, machine, token, payload as number);
+      return;
+    case happening.serverReady:
+      serverReady(world, machine, token, payload as number);
+      return;
+    case happening.serverEnd:
+      serverEnded(world, machine, token);
+      return;
+    case happening.faultEnd:
+      endFault(world, payload as FaultEnd);
+      return;
+    case happening.shutdownPoll:
+      goOff(world, machine, token, payload as number);
+      return;
+    case happening.promote:
+      promoteAlone(world, machine, token);
+      return;
+    default:
+      return;
+  }
+}
+
+function happenToAll(world: World, entry: QueueEntry): void {
+  switch (entry.kind) {
+    case happening.fault:
+      strike(world, entry.payload as PlannedFault);
+      return;
+    case happening.armTrigger:
+      armTrigger(world, entry.payload as PlannedFault);
+      return;
+    case happening.lie:
+      lie(world);
+      return;
+    default: {
+      const text = masterIsThere(world);
+      if (text !== null) world.judge.violate(world, 'no-master', text);
+      queue.push(world.now + 1000, happening.liveness, -1, 0, null);
+    }
+  }
+}
+
+function deliver(world: World, machine: Machine, flight: Flight): void {
+  world.inFlight -= 1;
+  if (world.inFlight > flightBound) {
+    const text = `${world.inFlight} messages are on their way`;
+    world.judge.violate(world, 'too-many-messages', text);
+  }
+  if (!machine.up) return;
+  const from = machineOf(world, flight.from).name;
+  feed(world, machine, { kind: 'message', from, message: flight.message });
+}
+
+function buildWorld(plan: Plan, options: RunOptions): World {
+  queue.clear();
+  const count = plan.nodes.length;
+  return {
+    plan,
+    core: options.core,
+    flaws: options.flaws ?? noFlaws,
+    random: seededRandom(plan.seed, whileRunning),
+    queue,
+    machines: plan.nodes.map((_, index) => buildMachine(plan, index)),
+    indexOf: new Map(plan.nodes.map((node, index) => [node.name, index])),
+    judge: judge(plan.head),
+    coverage: options.coverage,
+    trace: options.trace ?? null,
+    now: 0,
+    cut: new Uint8Array(count * count),
+    loss: 0,
+    delay: 0,
+    duplicate: 0,
+    triggers: new Map(),
+    tenures: 1,
+    inFlight: 0,
+    decisions: 0,
+    commands: 0,
+    lies: 0,
+    remembers: plan.faults.some((fault) => fault.kind === 'broker_lies'),
+    memory: [],
+    memorised: 0,
+    disturbances: 0,
+    disturbedAt: 0,
+    ended: false,
+  };
+}
+
+function buildMachine(plan: Plan, index: number): Machine {
+  const start = plan.starts[index] as StartOfMachine;
+  const node = plan.nodes[index] as Plan['nodes'][number];
+  return {
+    index,
+    name: node.name,
+    config: plan.configs[index] as Machine['config'],
+    powered: false,
+    power: 0,
+    boots: 0,
+    bootId: '',
+    bootedAt: 0,
+    rate: start.rate,
+    wallOffset: 0,
+    wallSynchronised: true,
+    up: false,
+    life: 0,
+    startedAt: 0,
+    agentFrozen: false,
+    nodeFrozen: false,
+    thawToken: 0,
+    inbox: [],
+    suspended: null,
+    breakAfter: 0,
+    breakBy: null,
+    state: null,
+    before: null,
+    timers: new Int32Array(timerNames.length),
+    leaving: false,
+    offAfter: 0,
+    deadUntil: 0,
+    disk: diskOf(plan, index),
+    oldDisk: null,
+    run: null,
+    diskFull: 0,
+    failNextWrite: false,
+    runFull: 0,
+    store: storeOf(plan, index, start),
+    leaseFile: null,
+    gateUntil: 0,
+    gateLate: 0,
+    deadman: true,
+    deadmanPhase: 0,
+    server: {
+      running: false,
+      ready: false,
+      epoch: 0,
+      order: 0,
+      life: 0,
+      asked: false,
+      masked: true,
+      writtenUntil: 0,
+      writesPerMs: 0,
+      deadmanLooks: false,
+    },
+    follow: null,
+    slow: 0,
+    loss: 0,
+    stepsFail: 0,
+    stepsSlow: 0,
+    crashLoop: 0,
+    brokerUp: true,
+    failedAt: 0,
+  };
+}
+
+/** What the card knows of an earlier life; nodes that never take part know nothing. */
+function diskOf(plan: Plan, index: number): DiskRecord | null {
+  const node = plan.nodes[index] as Plan['nodes'][number];
+  if (plan.epoch === 0 || (!node.voter && !node.eligible)) return null;
+  const voters = plan.nodes.filter((entry) => entry.voter).map((entry) => entry.name);
+  return {
+    version: 1,
+    highest_epoch: plan.epoch,
+    epoch_owner: plan.nodes[plan.owner]?.name ?? null,
+    list: { epoch: 0, number: 0, members: voters, previous: [], committed: true },
+    newest_wall_ms: 0,
+  };
+}
+
+function storeOf(plan: Plan, index: number, start: StartOfMachine): Store {
+  const store = emptyStore();
+  if (plan.epoch === 0 || start.behind === null || !plan.nodes[index]?.eligible) return store;
+  const last = plan.head - start.behind;
+  store.chain = [{ tenure: 1, epoch: plan.epoch, first: 1, last }];
+  store.saved = store.chain;
+  store.source = index === plan.owner ? 'server' : 'replica';
+  store.unclean = store.source === 'server' && !start.cleanStop;
+  return store;
+}
