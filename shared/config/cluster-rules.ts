@@ -2,6 +2,7 @@
  * Rules between the settings of the nodes. Each is a function of its own with a test of its own;
  * all of them together are `clusterRules`.
  */
+import { isIP, SocketAddress } from 'node:net';
 import {
   type ClusterSettings,
   MOST_COORDINATORS,
@@ -73,12 +74,16 @@ export const coordinatorsAreEligible = ({ cluster }: WithCluster): readonly Brok
       : [],
   );
 
+/** One spelling of an address: IPv6 has many. */
+const spelled = (address: string): string =>
+  isIP(address) === 6 ? new SocketAddress({ address, family: 'ipv6' }).address : address;
+
 /** Two listeners on one address and port, of one node or of two. */
 export const portsAreFree = ({ cluster }: WithCluster): readonly BrokenAcross[] => {
   const users = new Map<string, string>();
   return cluster.nodes.flatMap((node, index) =>
     (['link_port', 'mqtt_port', 'api_port'] as const).flatMap((setting) => {
-      const socket = `${node.address} port ${node[setting]}`;
+      const socket = `${spelled(node.address)} port ${node[setting]}`;
       const user = `${setting} of ${node.name}`;
       const earlier = users.get(socket);
       users.set(socket, user);

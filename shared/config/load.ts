@@ -46,7 +46,8 @@ export type LoadedSettings<Settings> =
 /** Far above any settings file; the parser's time and depth are bounded by it. */
 export const LARGEST_FILE = 256 * 1024;
 
-const options = { prettyErrors: false, uniqueKeys: false, logLevel: 'silent' } as const;
+// Not 'silent': a second document would be ignored without a word.
+const options = { prettyErrors: false, uniqueKeys: false, logLevel: 'error' } as const;
 
 /** The document, or what keeps it from being one. */
 function parse(text: string, file: string, lines: LineCounter) {

@@ -40,7 +40,14 @@ export function nearest(word: string, known: readonly string[]): string | null {
       .toLowerCase()
       .replaceAll('-', '_')
       .replace(/_(?:ms|s|bytes|percent)$/, '');
-  const distances = known.map((key) => ({ key, distance: editDistance(plain(word), plain(key)) }));
+  // Whole words too, for an error within the unit itself (`drift_pecent`).
+  const distances = known.map((key) => ({
+    key,
+    distance: Math.min(
+      editDistance(plain(word), plain(key)),
+      editDistance(word.toLowerCase(), key.toLowerCase()),
+    ),
+  }));
   distances.sort((one, other) => one.distance - other.distance);
   const [best] = distances;
   if (best === undefined) return null;

@@ -23,7 +23,6 @@ export const errorCodes = {
   'duplicate-node': 'Two machines run under one node name.',
   'datastore-failed': 'SQLite could not read or write the datastore or its replica.',
   'process-failed': 'A program that baton ran failed.',
-  'process-timeout': 'A program that baton ran did not end in time.',
 } as const;
 
 export type ErrorCode = keyof typeof errorCodes;
