@@ -24,8 +24,6 @@ export interface FollowPlace {
 
 export interface Follow {
   follow(effect: FollowEffect): void;
-  /** This node itself serves under `epoch`: its own line must not point at the last master. */
-  lead(epoch: number, address: string): void;
   latest(): FollowEffect | null;
 }
 
@@ -48,12 +46,6 @@ export function createFollow(place: FollowPlace): Follow {
       latest = effect;
       changed(effect);
       if (effect.serving) point(effect.apiHost);
-    },
-    lead(ownEpoch, address) {
-      if (ownEpoch < epoch) return;
-      epoch = ownEpoch;
-      latest = null;
-      point(address);
     },
     latest: () => latest,
   };

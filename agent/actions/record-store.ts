@@ -11,7 +11,7 @@
  */
 
 import type { Files } from '../../shared/ports/files.ts';
-import { parseDiskRecord, parseRunRecord } from '../core/records.ts';
+import { encodeRecord, parseDiskRecord, parseRunRecord } from '../core/records.ts';
 import type { DiskRecord, RunRecord } from '../core/types.ts';
 import type { Outcome } from '../loop.ts';
 
@@ -40,7 +40,7 @@ export interface RecordStore {
 export function createRecordStore(files: Files, paths: RecordPaths): RecordStore {
   const save = (path: string, record: DiskRecord | RunRecord, sync: boolean): Outcome => {
     try {
-      files.write(path, `${JSON.stringify(record)}\n`, { sync, mode: 0o600 });
+      files.write(path, encodeRecord(record), { sync, mode: 0o600 });
       return null;
     } catch (error) {
       return { failed: error instanceof Error ? error.message : String(error) };

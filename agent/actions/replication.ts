@@ -9,7 +9,7 @@
  * fenced server's last rows are still on their way: they may save a revision, and a receiver that
  * has seen a higher epoch refuses them. Does not decide whom to follow.
  */
-import type { Clock } from '../../shared/ports/clock.ts';
+import type { Clock, TimerHandle } from '../../shared/ports/clock.ts';
 import type { FrameConnection } from '../../shared/ports/network.ts';
 import type { NodeName } from '../../shared/protocol/lease-messages.ts';
 import { type Duration, milliseconds, seconds } from '../../shared/time/duration.ts';
@@ -19,7 +19,6 @@ import type {
   Datastore,
   FollowTarget,
   ReceiverProgress,
-  StreamFinding,
   StreamPosition,
   StreamReceiver,
   StreamSender,
@@ -35,6 +34,10 @@ const TELL_PERIOD = milliseconds(500);
 const FLUSH_LIMIT = seconds(10);
 /** An old `server/` that could not be moved is tried again after this time. */
 const RETIRE_AGAIN = seconds(30);
+/** A server that is being fenced is gone within this time, or the fence tells of it. */
+const SERVER_AGAIN = milliseconds(200);
+/** Until then a small datastore has been copied; cards wear, so one write per change is enough. */
+const SAVE_AFTER_CHANGE = seconds(15);
 
 export interface ReplicationOptions {
   readonly clock: Clock;
@@ -47,7 +50,11 @@ export interface ReplicationOptions {
   readonly post: (event: AgentEvent) => void;
   /** Each acknowledgement as it arrives, for the figures; see adapters/ack-log.ts. */
   readonly acknowledged: (receiver: NodeName, position: StreamPosition) => void;
-  readonly finding: (finding: StreamFinding) => void;
+  readonly finding: (finding: { readonly code: string; readonly text: string }) => void;
+  /** Whether no server of this node runs: its files may be moved only then. */
+  readonly serverGone: () => Promise<boolean>;
+  /** How often a receiver writes its replica from RAM to the disk. */
+  readonly saveInterval: Duration;
 }
 
 export interface Replication extends DatastoreSteps {
@@ -60,7 +67,8 @@ export interface Replication extends DatastoreSteps {
   /** The receiver's position moved. */
   positionMoved(): void;
   receivers(): readonly ReceiverProgress[];
-  close(): Promise<void>;
+  /** `withSave`: the replica is written to the disk, for this machine may be switched off. */
+  close(withSave: boolean): Promise<void>;
 }
 
 export function createReplication(options: ReplicationOptions): Replication {
@@ -70,6 +78,7 @@ export function createReplication(options: ReplicationOptions): Replication {
   let stoppedInOrder = false;
   let installedFrom: InstallOrder['from'] = 'none';
   let wanted: FollowTarget | null = null;
+  let saving: TimerHandle | null = null;
   let line: Promise<unknown> = Promise.resolve();
 
   const inLine = <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -132,9 +141,31 @@ export function createReplication(options: ReplicationOptions): Replication {
   const receive = async (target: FollowTarget): Promise<void> => {
     if (wanted !== target) return;
     await endTenure(`${target.node} is master`);
-    if (await retire()) receiver.follow(target);
-    else clock.in(RETIRE_AGAIN, () => void inLine(() => receive(target)));
+    // A fence may still be at work; its server's files are not moved under it.
+    const gone = await options.serverGone();
+    if (gone && (await retire())) {
+      receiver.follow(target);
+      return;
+    }
+    const pause = gone ? RETIRE_AGAIN : SERVER_AGAIN;
+    clock.in(pause, () => void inLine(() => receive(target)));
   };
+
+  /** Beside the line, not in it: a slow card must not hold up a promotion. */
+  const save = (why: string): Promise<void> =>
+    datastore
+      .saveReplica(why)
+      .catch((error: unknown) =>
+        options.finding({ code: 'replica-not-saved', text: `${why}: ${String(error)}` }),
+      );
+  const saveLater = (delay: Duration, why: string): void => {
+    saving?.cancel();
+    saving = clock.in(delay, () => {
+      if (wanted !== null) void save(why);
+      saveLater(options.saveInterval, 'interval');
+    });
+  };
+  saveLater(options.saveInterval, 'interval');
 
   const install = async (order: InstallOrder): Promise<StepResult> => {
     wanted = null;
@@ -181,6 +212,7 @@ export function createReplication(options: ReplicationOptions): Replication {
     },
     follow(target) {
       if (wanted?.node === target.node && wanted.epoch === target.epoch) return;
+      if (wanted?.epoch !== target.epoch) saveLater(SAVE_AFTER_CHANGE, 'change of master');
       wanted = target;
       void inLine(() => receive(target));
     },
@@ -190,10 +222,12 @@ export function createReplication(options: ReplicationOptions): Replication {
     },
     positionMoved: tellPosition,
     receivers: () => sender?.receivers() ?? [],
-    async close() {
+    async close(withSave) {
       tellPosition.cancel();
       tellAcknowledged.cancel();
+      saving?.cancel();
       receiver.close();
+      if (withSave && wanted !== null) await save('shutdown');
       await inLine(() => endTenure('stopping'));
       datastore.close();
     },

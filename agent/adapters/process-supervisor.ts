@@ -14,15 +14,15 @@ import type { Clock } from '../../shared/ports/clock.ts';
 import type { Files } from '../../shared/ports/files.ts';
 import type { Processes } from '../../shared/ports/processes.ts';
 import { type Duration, milliseconds, seconds } from '../../shared/time/duration.ts';
+import type { Invocation } from '../actions/server-command.ts';
 import type { UnitManager, UnitName, UnitResult } from '../actions/unit-manager.ts';
 import { goneWithin, isAlive, type KnownProcess, knownProcess, watchProcess } from './pid-watch.ts';
 
 export interface SupervisorSettings {
   /** Folder of markers and pid file, below the run folder. */
   readonly directory: string;
-  readonly command: string;
-  readonly args: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
+  /** Asked at each start: what the server needs may have come with an archive meanwhile. */
+  readonly invocation: () => Invocation;
   readonly logFile: string;
   /** systemd/baton-gate.sh as shipped. */
   readonly gateScript: string;
@@ -95,7 +95,8 @@ export function processSupervisor(
     // Nothing is awaited from here to the pid file: a fence either came before or finds the pid.
     if (halts !== before) return failed('stopped while it was starting');
     if (files.exists(mark('server'))) return failed('the server unit is masked');
-    const { command, args, environment = {}, logFile } = settings;
+    const { command, args, environment } = settings.invocation();
+    const { logFile } = settings;
     const child = processes.start(command, args, { environment, logFile, detached: true });
     const known = knownProcess(processes, child.pid);
     server = known;
@@ -157,7 +158,8 @@ export function processSupervisor(
   };
 }
 
-function readPidFile(files: Files, path: string): KnownProcess | null {
+/** A pid file with its start time; null when there is none or it is not one of ours. */
+export function readPidFile(files: Files, path: string): KnownProcess | null {
   const [, pid, ticks] = /^([1-9]\d{0,9}) (\d*)\s*$/.exec(files.read(path) ?? '') ?? [];
   // kill(-1) would reach every process of this user.
   if (pid === undefined || Number(pid) <= 1) return null;

@@ -77,8 +77,7 @@ const supervisor = ({ server = obedient, slowGate = false }: Wish): UnitManager 
   processSupervisor(
     {
       directory: join(directory, 'units'),
-      command: '/bin/sh',
-      args: ['-c', server],
+      invocation: () => ({ command: '/bin/sh', args: ['-c', server], environment: {} }),
       logFile: join(directory, 'server.log'),
       gateScript: gate,
       leaseFile: join(directory, 'lease'),

@@ -1,0 +1,182 @@
+/**
+ * One node's agent, put together and running.
+ *
+ * Order of the start: machine (guards first), stream, carriers, control socket, then the event
+ * `started`; what comes from the network before that is dropped by the core. Order of the end:
+ * the core gives role and vote away, then everything is closed from the outside in.
+ */
+import { isBatonError } from '../../shared/errors/baton-error.ts';
+import type { NodeName } from '../../shared/protocol/lease-messages.ts';
+import type { Instant } from '../../shared/time/duration.ts';
+import { createControl } from '../actions/control.ts';
+import { executorTable } from '../actions/executors.ts';
+import type { Finding } from '../actions/findings.ts';
+import { createFollow } from '../actions/follow.ts';
+import { promotionTimeline } from '../actions/promotion-timeline.ts';
+import type { Publisher } from '../actions/publisher.ts';
+import { createRecordStore, type RecordStore } from '../actions/record-store.ts';
+import { listenControl } from '../adapters/control-socket.ts';
+import { type CoreState, decide, initialState, view } from '../core/mastership.ts';
+import type { AgentEvent, CoreView, StartFacts } from '../core/types.ts';
+import { createLoop, type Loop, type Observer } from '../loop.ts';
+import { linkNetwork, openCarriers } from './carriers.ts';
+import { departure, LEFT, leave } from './ending.ts';
+import { assembleMachine, type Machine } from './machine.ts';
+import type { Parts } from './parts.ts';
+import { nodeNamed, type Place } from './place.ts';
+import { openReporting } from './reporting.ts';
+import { assembleStream, type StreamParts } from './stream.ts';
+
+export interface Agent {
+  /** Resolves when everything is closed; a `shutdown` gives role and vote away first. */
+  stop(why: 'restart' | 'shutdown'): Promise<void>;
+}
+
+/** What main.ts holds open for the parts that are made here. */
+export interface Sockets {
+  readonly connect: (post: (event: AgentEvent) => void) => void;
+  readonly addFindings: (part: () => readonly Finding[]) => void;
+}
+
+/** Present where systemd-timesyncd has heard a time server since the boot. */
+const SYNCHRONISED = '/run/systemd/timesync/synchronized';
+/** Bytes of the start nonce (LEASE.md L1). */
+const NONCE_BYTES = 8;
+/** Errors: `port-in-use` and whatever else keeps the machine's files and sockets from working. */
+export async function runAgent(place: Place, sockets: Sockets): Promise<Agent> {
+  const { files, clock, config, settings } = place;
+  const { paths } = settings;
+  for (const path of [paths.run_dir, paths.state_dir]) files.makeDirectory(path);
+  let loop: Loop<CoreState> | null = null;
+  const core = {
+    initial: initialState(config),
+    decide: (state: CoreState, event: AgentEvent, now: Instant) =>
+      decide(state, event, now, config),
+  };
+  const seen = (): CoreView => {
+    return view(loop?.state() ?? core.initial, loop?.now() ?? clock.now(), config);
+  };
+  const parts = await assemble(place, sockets, seen);
+  const records = createRecordStore(files, {
+    disk: `${paths.state_dir}/lease.json`,
+    run: `${paths.run_dir}/lease.json`,
+  });
+  const departing = departure();
+  const { publisher, status } = openReporting(parts);
+  const control = createControl({ clock, status, post: place.post });
+  const socket = await listenControl(`${paths.run_dir}/control.sock`, control.handle);
+  const executors = executorTable({
+    ...parts.machine,
+    records,
+    follow: parts.follow,
+    send: parts.carriers.send,
+    reply: (id, answer) => {
+      if (id === LEFT) departing.left(answer.text);
+      else control.reply(id, answer);
+    },
+  });
+  loop = createLoop(core, executors, clock, observer(parts, publisher));
+  sockets.connect(loop.post);
+  await start(parts, records, loop);
+  return {
+    async stop(why) {
+      await leave(parts, departing, why);
+      loop.stop();
+      publisher.close();
+      await socket.close();
+      await parts.stream.replication.close(why === 'shutdown');
+      await parts.carriers.close();
+      parts.machine.close();
+    },
+  };
+}
+
+async function assemble(place: Place, sockets: Sockets, seen: () => CoreView): Promise<Parts> {
+  const { files, clock, settings } = place;
+  const network = linkNetwork(place);
+  const timeline = promotionTimeline();
+  let machine: Machine | null = null;
+  const stream = assembleStream(place, {
+    network,
+    highestEpoch: () => seen().epoch,
+    serverGone: async () => {
+      await machine?.fence.settled();
+      return machine !== null && !(await machine.units.running('server'));
+    },
+  });
+  machine = await assembleMachine(place, {
+    datastore: stream.replication,
+    serverUp: stream.replication.serverUp,
+    told: (step, { ok, detail }) => {
+      timeline.step(step, ok, clock.now());
+      place.log.info({ step, ok }, detail);
+    },
+  });
+  sockets.addFindings(machine.findings);
+  sockets.addFindings(stream.findings);
+  const carriers = await openCarriers(place, network, stream.replication.attach);
+  const follow = createFollow({
+    files,
+    hostsFile: settings.paths.hosts_file,
+    changed: ({ master, epoch }) => receiveFrom(place, stream, master, epoch),
+  });
+  return { place, machine, stream, carriers, follow, timeline, view: seen };
+}
+
+/** Another master: its stream is received from now on, when this node may ever be master itself. */
+function receiveFrom(place: Place, stream: StreamParts, master: NodeName, epoch: number): void {
+  const node = nodeNamed(place, master);
+  if (node === undefined || master === place.self.name || !place.self.eligible) return;
+  stream.replication.follow({ node: master, host: node.address, port: node.link_port, epoch });
+}
+
+/** The event `started`, and what a restart beside a running server goes on with. */
+async function start(parts: Parts, records: RecordStore, loop: Loop<CoreState>): Promise<void> {
+  const { place, machine, stream } = parts;
+  const { clock, random, files, findings, bootId } = place;
+  const stored = records.load();
+  for (const sentence of stored.damaged) findings.note('message-invalid', sentence, 'records');
+  const serverRunning = await machine.units.running('server');
+  const facts: StartFacts = {
+    bootId,
+    nonce: random.hex(NONCE_BYTES),
+    run: stored.run,
+    disk: stored.disk,
+    datastore: stream.datastore.facts(),
+    serverRunning,
+    wall: { time: clock.wall(), synchronised: files.exists(SYNCHRONISED) },
+  };
+  machine.units.onServerExit((detail) => serverExited(parts, loop, detail));
+  loop.post({ kind: 'started', facts });
+  const { role, epoch } = parts.view();
+  if (role === 'master' && serverRunning) stream.replication.serverUp(epoch);
+}
+
+function serverExited({ place, machine }: Parts, loop: Loop<CoreState>, detail: string): void {
+  place.log.warn({}, detail);
+  if (machine.steps.serverExited(detail)) return;
+  const { held } = loop.state().run;
+  if (held !== null) place.post({ kind: 'server_exited', epoch: held.epoch, detail });
+}
+
+/** Log, timeline and report learn of each turn; nothing here may throw or decide. */
+function observer(parts: Parts, publisher: Publisher): Observer<CoreState> {
+  const { place, timeline } = parts;
+  let before = '';
+  return {
+    turned(_state, event, reason, now) {
+      const seen = parts.view();
+      const { role, phase, epoch, master } = seen;
+      timeline.saw(seen, now);
+      const shown = `${role} ${phase} ${epoch} ${master}`;
+      if (reason !== '') place.log.info({ role, phase, epoch, event: event.kind }, reason);
+      if (reason !== '' || shown !== before) publisher.soon();
+      before = shown;
+    },
+    problem(effect, error) {
+      const code = isBatonError(error) ? error.code : 'invariant-broken';
+      const text = error instanceof Error ? error.message : String(error);
+      place.findings.note(code, `${effect} failed: ${text}`, effect);
+    },
+  };
+}

@@ -1,0 +1,182 @@
+/**
+ * Both carriers at once: every coordinator's broker and the direct links (DESIGN section 6).
+ *
+ * What people must see of them (a wrong key, a second machine under one name, a broker that
+ * refuses) becomes a finding, told once and taken back when the peer is heard again.
+ */
+
+import { isBatonError } from '../../shared/errors/baton-error.ts';
+import { type BusNotice, type MqttBus, mqttBus } from '../../shared/net/mqtt-bus.ts';
+import { type LinkProblem, pskLinks } from '../../shared/net/psk-links.ts';
+import { openReaderRelay, type ReaderRelay } from '../../shared/net/reader-relay.ts';
+import type { FrameConnection, LinkNetwork } from '../../shared/ports/network.ts';
+import type { LeaseMessage, NodeName } from '../../shared/protocol/lease-messages.ts';
+import type { NodeReport } from '../../shared/protocol/report.ts';
+import { sealReport } from '../../shared/protocol/report-codec.ts';
+import { type LeaseLinks, type LinkNotice, leaseLinks } from '../actions/lease-links.ts';
+import { type Messenger, messenger } from '../actions/messenger.ts';
+import { type PeerReports, peerReports } from '../actions/peer-reports.ts';
+import { listenHost, type Place } from './place.ts';
+
+/** Bytes of this start's name towards peers (psk-links). */
+const LIFE_BYTES = 8;
+
+export interface Carriers {
+  send(to: NodeName, message: LeaseMessage): void;
+  readonly bus: MqttBus;
+  readonly peers: PeerReports;
+  sendReport(report: NodeReport): void;
+  close(): Promise<void>;
+}
+
+/** The links alone: the stream's receiver dials through them too. */
+export const linkNetwork = (place: Place): LinkNetwork =>
+  pskLinks({
+    keyring: place.keyring,
+    life: place.random.hex(LIFE_BYTES),
+    onProblem: ({ code, node, host, text }: LinkProblem) =>
+      place.findings.note(code, text, node ?? host),
+  });
+
+/** Errors: `port-in-use` for the link port, which ends the agent. */
+export async function openCarriers(
+  place: Place,
+  network: LinkNetwork,
+  onBulk: (connection: FrameConnection) => void,
+): Promise<Carriers> {
+  const { settings, self, keyring, clock, findings } = place;
+  const names = settings.cluster.nodes.map(({ name }) => name);
+  const peers = peerReports(keyring, names);
+  let receive: Messenger['receive'] = () => {};
+  const links: LeaseLinks = leaseLinks({
+    network,
+    clock,
+    peers: settings.cluster.nodes
+      .filter(({ name, eligible }) => eligible && name !== self.name)
+      .map(({ name, address, link_port }) => ({ name, host: address, port: link_port })),
+    onLease: (from, bytes) => receive(from, bytes),
+    onReport: (from, bytes) => peers.byLink(from, bytes),
+    onBulk,
+    notice: (notice) => linkNotice(place, notice),
+  });
+  const listening = await network
+    .listen({ host: listenHost(self.address), port: self.link_port }, links.accept)
+    .catch((error: unknown) => {
+      links.close();
+      throw error;
+    });
+  const bus = openBus(place, peers, (from, bytes) => receive(from, bytes));
+  const letters = messenger({
+    keyring,
+    clock,
+    paths: [(to, bytes) => links.send(to, 'lease', bytes), bus.publishLease],
+    onMessage: (from, message) => place.post({ kind: 'message', from, message }),
+    refused: (from, reason) =>
+      findings.note(
+        'message-invalid',
+        `lease messages that came as ${from} are ignored (${reason}): it holds another cluster ` +
+          'key, or something else sends in its name - compare the key files of the two',
+        from,
+      ),
+  });
+  receive = letters.receive;
+  const relay = await readerRelay(place);
+  return {
+    send: letters.send,
+    bus,
+    peers,
+    sendReport(report) {
+      for (const to of links.connected()) {
+        const sealed = sealReport(keyring, to, report);
+        if (sealed !== null) links.send(to, 'report', sealed);
+      }
+    },
+    async close() {
+      links.close();
+      await Promise.all([bus.close(), listening.close(), relay?.close()]);
+    },
+  };
+}
+
+function openBus(
+  place: Place,
+  peers: PeerReports,
+  onLease: (from: string, bytes: Uint8Array) => void,
+): MqttBus {
+  const { settings, self, keyring, clock, random, bootId } = place;
+  let order = '';
+  const bus = mqttBus({
+    node: self.name,
+    bootId,
+    brokers: settings.cluster.nodes
+      .filter(({ coordinator }) => coordinator)
+      .map(({ name, address, mqtt_port }) => ({ name, host: address, port: mqtt_port })),
+    credentials: keyring.brokerPsk(),
+    clock,
+    random,
+    notice: (notice) => busNotice(place, notice),
+  });
+  bus.onLease(onLease);
+  bus.onReport((from, json) => peers.byBroker(from, json));
+  bus.onRanking((coordinator, json) => {
+    peers.ranked(coordinator, json);
+    const ranking = peers.ranking(bus.connected());
+    const names = ranking?.order.map(({ node }) => node) ?? [];
+    if (names.join(' ') === order) return;
+    order = names.join(' ');
+    place.post({ kind: 'ranking', order: names });
+  });
+  return bus;
+}
+
+function linkNotice({ findings, log }: Place, { peer, state, text }: LinkNotice): void {
+  if (state === 'refused') {
+    findings.note('link-key-refused', text, peer);
+    return;
+  }
+  if (state === 'up') {
+    for (const code of ['link-key-refused', 'message-invalid']) findings.clear(code, peer);
+  }
+  log.info({ peer }, text);
+}
+
+const busFindings: Readonly<Partial<Record<BusNotice['state'], string>>> = {
+  'key-refused': 'link-key-refused',
+  'name-taken': 'duplicate-node',
+  refused: 'link-refused',
+};
+
+function busNotice({ findings, log }: Place, { broker, state, text }: BusNotice): void {
+  const subject = `coordinator ${broker}`;
+  const code = busFindings[state];
+  if (code !== undefined) {
+    findings.note(code, text, subject);
+    return;
+  }
+  if (state === 'up') {
+    for (const known of Object.values(busFindings)) findings.clear(known, subject);
+  }
+  log.info({ broker }, text);
+}
+
+/** Nodes with a coordinator have its own listener; a port that is taken is no reason to end. */
+async function readerRelay(place: Place): Promise<ReaderRelay | null> {
+  const { settings, self, keyring, clock, findings } = place;
+  if (self.coordinator) return null;
+  const { reader_address: host, reader_port: port } = settings.mqtt;
+  try {
+    return await openReaderRelay({
+      at: { host, port },
+      node: self.name,
+      key: keyring.brokerPsk().key,
+      brokers: settings.cluster.nodes
+        .filter(({ coordinator }) => coordinator)
+        .map(({ name, address, mqtt_port }) => ({ name, host: address, port: mqtt_port })),
+      clock,
+    });
+  } catch (error) {
+    if (!isBatonError(error) || error.kind === 'invariant') throw error;
+    findings.note(error.code, error.message, 'reader');
+    return null;
+  }
+}
