@@ -1,7 +1,7 @@
 /**
  * What the coordinator needs of a logger; a pino logger satisfies it as it is.
  *
- * Real one: coordinator/adapters/pino-log.ts. Tests collect the lines.
+ * Real one: shared/adapters/service-log.ts. Tests collect the lines.
  */
 export interface Log {
   info(context: Readonly<Record<string, unknown>>, text: string): void;

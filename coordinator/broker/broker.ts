@@ -51,7 +51,11 @@ export interface BrokerOptions {
   /** Null: no read-only listener on this machine. */
   readonly readersAt: Address | null;
   readonly names: NameWatchEvents;
+  /** As `onMessage`, from the first message on; a later `onMessage` may miss some. */
+  readonly handlers?: Readonly<Record<string, MessageHandler>>;
 }
+
+export type MessageHandler = (topic: string, payload: Uint8Array) => void;
 
 export interface BrokerStatistics {
   readonly connected: number;
@@ -69,7 +73,7 @@ export interface Broker {
   /** Publishes as the coordinator itself; the rules for nodes do not apply. */
   publish(topic: string, payload: string, options: { retain: boolean }): void;
   /** Messages of the nodes, as raw bytes. The filter is the coordinator's own choice. */
-  onMessage(filter: string, handler: (topic: string, payload: Uint8Array) => void): void;
+  onMessage(filter: string, handler: MessageHandler): void;
   statistics(): BrokerStatistics;
   close(): Promise<void>;
 }
@@ -114,10 +118,23 @@ class AedesBroker implements Broker {
   async open(): Promise<void> {
     const { at, readersAt, nodes, keys, log } = this.#options;
     await this.#aedes.listen();
+    for (const [filter, handler] of Object.entries(this.#options.handlers ?? {})) {
+      this.onMessage(filter, handler);
+    }
     const arrived = (arrival: Arrival): void => this.#arrived(arrival);
     const told = this.#told;
     this.#doors.push(await openClusterDoor({ at, nodes, keys, told, log }, arrived));
-    if (readersAt !== null) this.#doors.push(await openReaderDoor(readersAt, arrived));
+    if (readersAt !== null) await this.#openReaders(readersAt, arrived);
+  }
+
+  /** Without it people on this machine see nothing; the cluster goes on, so it is only said. */
+  async #openReaders(at: Address, arrived: (arrival: Arrival) => void): Promise<void> {
+    try {
+      this.#doors.push(await openReaderDoor(at, arrived));
+    } catch (error) {
+      if (!isBatonError(error)) throw error;
+      this.#options.log.warn({ ...at, code: error.code }, error.message);
+    }
   }
 
   publish(topic: string, payload: string, { retain }: { retain: boolean }): void {
@@ -127,7 +144,7 @@ class AedesBroker implements Broker {
     );
   }
 
-  onMessage(filter: string, handler: (topic: string, payload: Uint8Array) => void): void {
+  onMessage(filter: string, handler: MessageHandler): void {
     this.#aedes.subscribe(
       filter,
       (packet, done) => {
@@ -311,7 +328,7 @@ class AedesBroker implements Broker {
   }
 }
 
-/** Opens both listeners. Errors: `port-in-use`, `permission-denied`. */
+/** Opens both listeners. Errors, of the cluster's: `port-in-use`, `permission-denied`. */
 export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   const broker = new AedesBroker(options);
   try {

@@ -24,7 +24,7 @@ export interface Arrival {
 
 export interface Door {
   readonly port: number;
-  /** Stops listening; open connections are not touched. */
+  /** Stops listening and ends every connection, also those in the middle of a handshake. */
   close(): Promise<void>;
 }
 
@@ -61,17 +61,27 @@ const listenFailure = (error: NodeJS.ErrnoException, what: string, at: Address):
   );
 };
 
-const listening = (server: Server, what: string, at: Address): Promise<Door> =>
-  new Promise((resolve, reject) => {
+const listening = (server: Server, what: string, at: Address): Promise<Door> => {
+  // Of a TLS server these are the sockets below TLS: a peer that never finishes its handshake
+  // would otherwise hold up the end for as long as the handshake may take.
+  const open = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    open.add(socket);
+    socket.once('close', () => open.delete(socket));
+  });
+  const close = (): Promise<void> =>
+    new Promise((done) => {
+      server.close(() => done());
+      for (const socket of open) socket.destroy();
+    });
+  return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => reject(listenFailure(error, what, at)));
     server.listen({ host: at.host, port: at.port }, () => {
       const bound = server.address();
-      resolve({
-        port: typeof bound === 'object' && bound !== null ? bound.port : at.port,
-        close: () => new Promise((done) => server.close(() => done())),
-      });
+      resolve({ port: typeof bound === 'object' && bound !== null ? bound.port : at.port, close });
     });
   });
+};
 
 export interface ClusterDoorOptions {
   readonly at: Address;

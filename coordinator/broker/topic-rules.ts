@@ -45,6 +45,8 @@ export const publishRefusal = (party: Party, topic: string): Refusal => {
       : 'commands come only from eligible nodes or the baton command';
   }
   if (party.kind === 'cli') return 'the baton command publishes only commands';
+  // Also for a node that happens to be called coordinator-pi1.
+  if (filterWithin(topic, 'baton-wire/+/ranking')) return 'only coordinators publish rankings';
   const own =
     filterWithin(topic, `baton/${party.node}/#`) ||
     filterWithin(topic, `baton-wire/${party.node}/#`);

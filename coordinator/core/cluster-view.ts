@@ -8,6 +8,7 @@
  * | `reason` | why the last change of master came about, in the words of the node that decided |
  * | `lag_revisions` | what a failover would lose now: lag of the closest receiver, or `no-receiver` |
  * | `ranking` | the receivers, best first |
+ * | `scout/<node>/score`, `scout/<node>/reasons` | its points, and what they are made of |
  *
  * Pure. Two nodes may both report being master while news travels; the higher epoch is shown.
  */
@@ -58,11 +59,17 @@ export const clusterView = (
 };
 
 /** The view as items of `baton/cluster/`, each one value on one line. */
-export const clusterItems = (view: ClusterView, ranking: Ranking): ReadonlyMap<string, string> =>
-  new Map([
+export const clusterItems = (view: ClusterView, ranking: Ranking): ReadonlyMap<string, string> => {
+  const items = new Map([
     ['master', view.master ?? 'none'],
     ['epoch', String(view.epoch)],
     ['reason', view.reason.replaceAll(/\s+/g, ' ').trim() || 'none'],
     ['lag_revisions', view.lagRevisions === null ? 'no-receiver' : String(view.lagRevisions)],
     ['ranking', ranking.order.map((entry) => entry.node).join(' ') || 'none'],
   ]);
+  for (const { node, score, reasons } of ranking.order) {
+    items.set(`scout/${node}/score`, String(score));
+    items.set(`scout/${node}/reasons`, reasons.join('; '));
+  }
+  return items;
+};

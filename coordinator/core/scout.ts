@@ -55,10 +55,17 @@ export const penalties = {
 } as const;
 
 /**
- * Findings that matter for serving: power and storage that may fail next, as DESIGN section 5
- * names them. A finding that is not listed costs `otherFinding`.
+ * Findings that matter for serving: a replica that may not become a server (agent/stream/api.ts),
+ * and power and storage that may fail next, as DESIGN section 5 names them. A finding that is not
+ * listed costs `otherFinding`; those that only tell of the past cost nothing.
  */
 export const findingPenalties: Readonly<Record<string, number>> = {
+  'token-mismatch': 450,
+  'replica-damaged': 350,
+  'replica-differs': 350,
+  'archive-refused': 300,
+  'stream-refused': 200,
+  'source-failed': 100,
   'read-only-file-system': 150,
   'disk-full': 150,
   'input-output': 120,
@@ -69,6 +76,9 @@ export const findingPenalties: Readonly<Record<string, number>> = {
   'over-temperature': 40,
   'same-ups': 20,
   wireless: 15,
+  'lone-revisions': 0,
+  'lost-revisions': 0,
+  'server-quarantined': 0,
 };
 
 /** Writes under way are not a lag: a healthy receiver is this close, revisions. */
@@ -107,7 +117,16 @@ const presence = (sighting: Sighting | undefined, input: ScoutInput): Points[] =
   return [minus(penalties.absent, `has not reported for ${Math.round(sighting.ageMs / 1000)} s`)];
 };
 
-const replica = (report: NodeReport, best: Best): Points[] => {
+/** One line of the master's report: what it knows of its stream to one receiver. */
+type Stream = NodeReport['receivers'][number];
+
+/** Null without a master, and for a receiver that it does not send to. */
+const streamTo = (node: NodeName, input: ScoutInput): Stream | null => {
+  const master = input.master === null ? null : input.sightings.get(input.master)?.report;
+  return master?.receivers.find((receiver) => receiver.node === node) ?? null;
+};
+
+const replica = (report: NodeReport, best: Best, stream: Stream | null): Points[] => {
   if (best.revision > 0 && report.revision === 0) {
     return [minus(penalties.emptyReplica, 'holds no revision yet')];
   }
@@ -115,16 +134,15 @@ const replica = (report: NodeReport, best: Best): Points[] => {
     const text = `its replica is of epoch ${report.lineage_epoch}, the best of ${best.lineage}`;
     return [minus(penalties.olderLineage, text)];
   }
-  const behind = best.revision - report.revision;
+  // Two reports are of two moments: under load their difference would be noise. The master's own
+  // figure is of one moment.
+  const behind = Math.round(stream?.lag_revisions ?? best.revision - report.revision);
   if (behind <= UNDER_WAY) return [];
   return [minus(Math.min(penalties.revisionsBehindMost, behind), `${behind} revisions behind`)];
 };
 
-/** What the master says of the stream to this receiver. */
-const lag = (node: NodeName, input: ScoutInput): Points[] => {
-  const master = input.master === null ? null : input.sightings.get(input.master)?.report;
-  const stream = master?.receivers.find((receiver) => receiver.node === node);
-  if (stream === undefined || stream.lag_ms <= SLOW_LAG_MS) return [];
+const lag = (stream: Stream | null): Points[] => {
+  if (stream === null || stream.lag_ms <= SLOW_LAG_MS) return [];
   const text = `acknowledges ${Math.round(stream.lag_ms)} ms late`;
   return [minus(penalties.slowAcknowledgement, text)];
 };
@@ -141,7 +159,8 @@ const health = (report: NodeReport): Points[] => {
   for (const { code } of report.findings) {
     if (seen.has(code)) continue;
     seen.add(code);
-    points.push(minus(penaltyOf(code), `finding ${code}`));
+    const penalty = penaltyOf(code);
+    if (penalty > 0) points.push(minus(penalty, `finding ${code}`));
   }
   return points;
 };
@@ -157,10 +176,11 @@ const judge = (node: ScoutNode, input: ScoutInput, best: Best): Points[] => {
   const points = presence(sighting, input);
   if (node.weight !== 0) points.push({ points: node.weight, reason: 'weight in the settings' });
   if (sighting?.report == null) return points;
+  const stream = streamTo(node.name, input);
   return [
     ...points,
-    ...replica(sighting.report, best),
-    ...lag(node.name, input),
+    ...replica(sighting.report, best, stream),
+    ...lag(stream),
     ...health(sighting.report),
   ];
 };

@@ -13,7 +13,7 @@ import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import { type Duration, milliseconds, scaled } from '../time/duration.ts';
 import { GuardedStream } from './mqtt-guarded-stream.ts';
-import { isKeyRefusal, type PskCredentials, pskClientOptions } from './mqtt-tls.ts';
+import { handshakeFailure, type PskCredentials, pskClientOptions } from './mqtt-tls.ts';
 
 /** A coordinator's broker. `name` is its node's name. */
 export interface BrokerAddress {
@@ -156,6 +156,8 @@ export class BrokerLink {
 
   #connected(): void {
     this.#client.subscribe([...this.#options.subscriptions], { qos: 0 }, (error, granted) => {
+      // A connection that ended meanwhile is told as that.
+      if (!this.#up || this.#stream?.destroyed !== false) return;
       const denied = (granted ?? []).filter((one) => one.qos > 2).map((one) => one.topic);
       if (error == null && denied.length === 0) return;
       this.#tell('refused', error?.message ?? `may not read ${denied.join(', ')}`);
@@ -168,8 +170,11 @@ export class BrokerLink {
 
   #failed(error: Error): void {
     const connack = (error as { code?: unknown }).code;
-    if (isKeyRefusal(error)) this.#failure = { kind: 'key-refused', detail: error.message };
-    else if (connack === 2) this.#failure = { kind: 'name-taken', detail: error.message };
+    const handshake = handshakeFailure(error);
+    if (handshake !== null) {
+      const kind = handshake.kind === 'key' ? 'key-refused' : 'unreachable';
+      this.#failure = { kind, detail: handshake.words };
+    } else if (connack === 2) this.#failure = { kind: 'name-taken', detail: error.message };
     else if (typeof connack === 'number') {
       this.#failure = { kind: 'refused', detail: error.message };
     } else this.#failure ??= { kind: 'unreachable', detail: error.message };

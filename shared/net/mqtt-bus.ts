@@ -75,9 +75,8 @@ const COORDINATOR_PREFIX = 'coordinator-';
 const troubleText: Record<LinkTrouble, (broker: string, detail: string) => string> = {
   unreachable: (broker, detail) => `coordinator ${broker} does not answer (${detail}); trying on`,
   'key-refused': (broker, detail) =>
-    `coordinator ${broker} does not accept this node's key (${detail}): the two hold different ` +
-    'cluster keys, or it does not know this name. Copy the cluster key file from that node and ' +
-    'compare cluster.nodes, then restart baton-agent.',
+    `coordinator ${broker} does not let this node in (${detail}). Copy the cluster key file from ` +
+    'that node and compare cluster.nodes, then restart baton-agent.',
   'name-taken': (broker) =>
     `coordinator ${broker} refuses this node: another machine with the same name is connected. ` +
     'Give one of the two another node.name.',

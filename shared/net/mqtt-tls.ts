@@ -43,11 +43,28 @@ export const pskClientOptions = (credentials: PskCredentials): ConnectionOptions
   pskCallback: () => ({ identity: credentials.identity, psk: credentials.key }),
 });
 
+/** What a failed handshake tells its client. */
+export interface HandshakeFailure {
+  /** `key`: the two ends hold different keys, or the server does not know the identity. */
+  readonly kind: 'key' | 'not-tls';
+  /** In words, to stand in brackets. */
+  readonly words: string;
+}
+
 /**
- * Whether an error of a client's handshake means that the two ends hold different keys (or that
- * the server does not know the identity), rather than that nobody is there.
+ * OpenSSL's names of what happened, as Node puts them into `code`, or into the message when the
+ * code is EPROTO. The server finds out at the client's first record under the agreed keys.
  */
-export const isKeyRefusal = (error: unknown): boolean => {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && (code.startsWith('ERR_SSL_') || code === 'EPROTO');
+const meanings: readonly (readonly [RegExp, HandshakeFailure])[] = [
+  [/unknown.psk.identity/i, { kind: 'key', words: 'it does not know this name' }],
+  [/bad.record.mac|decrypt.error|decryption.failed/i, { kind: 'key', words: 'the keys differ' }],
+];
+
+/** Null when the error is not one of TLS: then nobody is there, or the network failed. */
+export const handshakeFailure = (error: unknown): HandshakeFailure | null => {
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  if (typeof code !== 'string' || !(code.startsWith('ERR_SSL_') || code === 'EPROTO')) return null;
+  const text = `${code} ${typeof message === 'string' ? message : ''}`;
+  const known = meanings.find(([pattern]) => pattern.test(text));
+  return known?.[1] ?? { kind: 'not-tls', words: 'what answers there is no coordinator' };
 };

@@ -134,6 +134,24 @@ describe('the order', () => {
     expect(ranking.order[1]?.reasons).toEqual(['-30 acknowledges 900 ms late']);
   });
 
+  it('takes the lag from the master, not from reports of two moments', () => {
+    const line = { node: 'pi2', lineage_epoch: 3, revision: 899, lag_revisions: 1, lag_ms: 4 };
+    const telling = { ...master, revision: 1900, receivers: [line] };
+    const ranking = scouted(
+      sightingsOf(seen(telling), seen(reportOf('pi2')), seen(reportOf('pi3'))),
+    );
+    expect(ranking.order.map((entry) => [entry.node, ...entry.reasons])).toEqual([
+      ['pi2', 'nothing speaks against it'],
+      ['pi3', '-200 1000 revisions behind'],
+    ]);
+  });
+
+  it('does not hold the past against a node', () => {
+    const findings = [{ code: 'lone-revisions', text: 'it was master before' }];
+    const ranking = scouted(sightingsOf(seen(master), seen(reportOf('pi2', { findings }))));
+    expect(ranking.order[0]).toMatchObject({ node: 'pi2', score: START_POINTS });
+  });
+
   it('takes the same finding once, however often it is listed', () => {
     const findings = Array.from({ length: 9 }, () => ({ code: 'wireless', text: 'wlan0' }));
     const ranking = scouted(sightingsOf(seen(master), seen(reportOf('pi2', { findings }))));
@@ -193,6 +211,10 @@ describe('the cluster for people', () => {
       reason: 'a majority granted the lease',
       lag_revisions: '2',
       ranking: 'pi2 pi3',
+      'scout/pi2/score': '100',
+      'scout/pi2/reasons': 'nothing speaks against it',
+      'scout/pi3/score': '60',
+      'scout/pi3/reasons': '-40 40 revisions behind',
     });
   });
 

@@ -53,6 +53,10 @@ describe('publishing', () => {
     [master, 'baton-wire/pi2/lease/pi1'],
     [master, 'baton/cluster/master'],
     [master, 'baton-wire/coordinator-pi1/ranking'],
+    [
+      { kind: 'node', node: 'coordinator-pi1', eligible: true },
+      'baton-wire/coordinator-pi1/ranking',
+    ],
     [master, 'baton'],
     [master, 'batonx/pi1/status'],
     [master, 'baton/pi1/a/b/c/d'],
