@@ -62,6 +62,7 @@ export interface StreamFinding {
   readonly code:
     | 'lone-revisions'
     | 'replica-damaged'
+    | 'replica-failed'
     | 'replica-differs'
     | 'schema-unknown'
     | 'archive-refused'
@@ -136,8 +137,8 @@ export interface Replica {
   copyCursor(): number | null;
   endCopy(): void;
   abandonCopy(): void;
-  /** After an error that `isDamage`: sets the file aside and begins empty. */
-  recover(why: string): void;
+  /** True when `error` means damage: the file is set aside and an empty replica begins. */
+  recover(error: unknown): boolean;
   findings(): readonly StreamFinding[];
   liveSlice(revision: number, afterName: string, limit: number): readonly LiveRow[];
   /** Value of the newest row of a name, null when absent or deleted. */
@@ -211,6 +212,8 @@ export interface DatastoreOptions {
 /** Everything below k3s's `server/db`, and the replica. One instance per agent. */
 export interface Datastore {
   readonly replica: Replica;
+  /** Where whole copies of an unknown schema are made before they are sent. */
+  readonly wholeCopies: WholeCopies;
   /** What this node could start a server on; re-read on each call. */
   facts(): DatastoreFacts;
   findings(): readonly StreamFinding[];
@@ -219,6 +222,8 @@ export interface Datastore {
   stopSource(): void;
   /** Writes what the server will start on. The server must be stopped; nothing else may run. */
   install(order: InstallOrder): Promise<InstallResult>;
+  /** A server is about to write: from here on a power cut may take commits back. */
+  serverStarting(epoch: number): void;
   /** After an orderly stop: commits are put on the disk, so that the next start is clean. */
   serverStopped(): Promise<void>;
   /** Moves an own `server/` of an earlier tenure to quarantine; its rows seed the replica. */

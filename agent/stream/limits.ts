@@ -5,9 +5,9 @@ import type { StreamLimits } from './api.ts';
 export const DEFAULT_LIMITS: StreamLimits = {
   // A read transaction of this size lasts about 2 ms; one of 4 s stalled kine's checkpoint.
   maxRows: 500,
-  maxBytes: 1024 * 1024,
-  // Two batches on the way keep a link of 100 Mbit/s busy; more would only grow the memory.
-  windowBytes: 4 * 1024 * 1024,
+  maxBytes: 256 * 1024,
+  // Four batches on the way keep a link of 100 Mbit/s busy; more would only grow the memory.
+  windowBytes: 1024 * 1024,
   digestInterval: minutes(10),
   archiveInterval: seconds(30),
   wholeCopyInterval: seconds(30),

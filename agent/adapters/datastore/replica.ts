@@ -186,11 +186,13 @@ export class ReplicaStore implements Replica {
     removeDatabase(this.#path('next.db'));
   }
 
-  recover(why: string): void {
+  recover(error: unknown): boolean {
+    if (!isDamage(error)) return false;
     this.abandonCopy();
     this.#file.database.close();
-    this.#setAside(why);
+    this.#setAside(error instanceof Error ? error.message : String(error));
     this.#file = this.#openOrSetAside(this.#path('replica.db'));
+    return true;
   }
 
   /** Drops everything: the server's own files are now the newer copy, synced to the disk. */
@@ -210,6 +212,7 @@ export class ReplicaStore implements Replica {
     this.abandonCopy();
     this.#file.database.close();
     moveDatabase(seed, this.#path('replica.db'));
+    this.#whole.remove();
     this.#file = this.#openOrSetAside(this.#path('replica.db'));
   }
 

@@ -1,0 +1,179 @@
+/**
+ * Everything below k3s's `server/db`, and the replica: one object per agent, in the order of use
+ * that agent/stream/api.ts gives. Decides nothing; each call is one step that was ordered.
+ *
+ * A record on the disk (`server-life.json`) tells after a boot whether the server's files are
+ * whole: `running` under another boot id means that a power cut may have taken commits back.
+ */
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { backup, DatabaseSync } from 'node:sqlite';
+import type { DatastoreFacts } from '../../core/types.ts';
+import type {
+  Datastore,
+  DatastoreOptions,
+  InstallOrder,
+  InstallResult,
+  RetireResult,
+  RevisionSource,
+  StreamFinding,
+  StreamPosition,
+  WholeCopies,
+} from '../../stream/api.ts';
+import { positionOf } from '../../stream/lineage.ts';
+import { readServerLife, type ServerLife, writeServerLife } from './durable.ts';
+import { installDatastore } from './install.ts';
+import { schemaProblem } from './kine-schema.ts';
+import { LiveReader } from './live-reader.ts';
+import { isClean, ownServerPosition, putOnDisk } from './own-server.ts';
+import { quarantineServer } from './quarantine.ts';
+import { ReplicaStore } from './replica.ts';
+import { SavedReplica } from './replica-save.ts';
+import { datastoreError } from './sqlite-errors.ts';
+import { wholeCopies } from './whole-copy.ts';
+
+const ALL_PAGES = 1_000_000_000;
+const NO_ROWS = Number.MAX_SAFE_INTEGER;
+
+/** Errors: `datastore-failed`, `disk-full` when not even an empty replica can be made. */
+export const openDatastore = (options: DatastoreOptions): Datastore => new ServerDatastore(options);
+
+class ServerDatastore implements Datastore {
+  readonly replica: ReplicaStore;
+  readonly wholeCopies: WholeCopies;
+  readonly #options: DatastoreOptions;
+  readonly #saved: SavedReplica;
+  readonly #server: string;
+  readonly #path: string;
+  readonly #lifePath: string;
+  readonly #quarantine: string;
+  #source: LiveReader | null = null;
+  /** Position of the files of a stopped server; undefined when it must be read again. */
+  #ownPosition: StreamPosition | null | undefined;
+
+  constructor(options: DatastoreOptions) {
+    const { k3sDataDirectory, replicaDirectory, stateDirectory } = options;
+    this.#options = options;
+    this.#server = `${k3sDataDirectory}/server`;
+    this.#path = `${this.#server}/db/state.db`;
+    this.#lifePath = `${stateDirectory}/server-life.json`;
+    // Beside `server/`: a rename works within one file system only.
+    this.#quarantine = `${k3sDataDirectory}/baton-quarantine`;
+    this.#saved = new SavedReplica(stateDirectory);
+    mkdirSync(replicaDirectory, { recursive: true, mode: 0o700 });
+    // RAM is empty after a boot; what is there after a restart of the agent is newer.
+    this.#saved.loadInto(`${replicaDirectory}/replica.db`);
+    this.replica = new ReplicaStore(replicaDirectory, `${stateDirectory}/cut-off`);
+    this.wholeCopies = wholeCopies(`${replicaDirectory}/whole-out.db`);
+  }
+
+  #life(): ServerLife | null {
+    return readServerLife(this.#lifePath);
+  }
+
+  #setLife(state: ServerLife['state'], epoch: number): void {
+    const { bootId } = this.#options;
+    writeServerLife(this.#lifePath, { version: 1, state, boot_id: bootId, epoch });
+  }
+
+  facts(): DatastoreFacts {
+    const own = this.#own();
+    if (own !== null) {
+      const clean = isClean(this.#life(), own, this.#options.bootId);
+      return { ...own, clean, source: 'server' };
+    }
+    const held = this.replica.position();
+    return { ...held, clean: true, source: held.revision === 0 ? 'none' : 'replica' };
+  }
+
+  #own(): StreamPosition | null {
+    if (this.#source !== null) {
+      const { head } = this.#source.readAfter(NO_ROWS, { maxRows: 1, maxBytes: 1 });
+      if (head > 0) return positionOf(this.#source.lineage(), head);
+    }
+    this.#ownPosition ??= existsSync(this.#path) ? ownServerPosition(this.#path) : null;
+    return this.#ownPosition;
+  }
+
+  findings(): readonly StreamFinding[] {
+    return this.replica.findings();
+  }
+
+  startSource(): RevisionSource {
+    this.stopSource();
+    this.serverStarting(this.#life()?.epoch ?? 0);
+    this.#source = new LiveReader(`${this.#server}/db`);
+    // The server is up on these rows, or newer ones: RAM need not hold them twice.
+    this.replica.clear();
+    this.#saved.remove();
+    return this.#source;
+  }
+
+  stopSource(): void {
+    this.#source?.close();
+    this.#source = null;
+    this.#ownPosition = undefined;
+  }
+
+  serverStarting(epoch: number): void {
+    this.#ownPosition = undefined;
+    this.#setLife('running', epoch);
+  }
+
+  async install(order: InstallOrder): Promise<InstallResult> {
+    this.stopSource();
+    const places = { server: this.#server, quarantine: this.#quarantine };
+    const result = await installDatastore(order, places, this.replica);
+    this.#ownPosition = undefined;
+    if (result.ok) this.#setLife('installed', order.epoch);
+    return result;
+  }
+
+  async serverStopped(): Promise<void> {
+    this.#ownPosition = undefined;
+    putOnDisk(this.#path);
+    this.#setLife('stopped', this.#life()?.epoch ?? 0);
+  }
+
+  async retireServer(): Promise<RetireResult> {
+    this.stopSource();
+    if (!existsSync(this.#path)) return { kind: 'nothing' };
+    try {
+      const position = ownServerPosition(this.#path);
+      const seeded = position !== null && (await this.#seed(position));
+      const path = quarantineServer(this.#server, this.#quarantine);
+      rmSync(this.#lifePath, { force: true });
+      return { kind: 'quarantined', path, position, seeded };
+    } catch (error) {
+      return { kind: 'failed', detail: datastoreError(error, 'retire the old server').message };
+    }
+  }
+
+  /** Continues from the old server's rows when they are newer than the replica's. */
+  async #seed(position: StreamPosition): Promise<boolean> {
+    const held = this.replica.position();
+    const newer =
+      position.lineageEpoch !== held.lineageEpoch
+        ? position.lineageEpoch > held.lineageEpoch
+        : position.revision > held.revision;
+    if (!newer) return false;
+    const source = new DatabaseSync(this.#path, { readOnly: true, timeout: 1000 });
+    try {
+      if (schemaProblem(source) !== null) return false;
+      await this.replica.replaceBy(async (path) => {
+        await backup(source, path, { rate: ALL_PAGES });
+      });
+      return true;
+    } finally {
+      source.close();
+    }
+  }
+
+  saveReplica(_why: string): Promise<void> {
+    return this.#saved.save(this.replica);
+  }
+
+  close(): void {
+    this.stopSource();
+    this.replica.close();
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * The datastore under this node's own `server/db` while no server runs on it: how far it goes,
+ * and whether a power cut may have taken commits back. Opened by SQLite only.
+ */
+import { existsSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import type { StreamPosition } from '../../stream/api.ts';
+import { positionOf } from '../../stream/lineage.ts';
+import type { ServerLife } from './durable.ts';
+import { readLineage } from './lineage-table.ts';
+import { highestRevision } from './live-reader.ts';
+import { datastoreError } from './sqlite-errors.ts';
+
+/** Where it ends; null when there is none or it cannot be read. */
+export const ownServerPosition = (path: string): StreamPosition | null => {
+  if (!existsSync(path)) return null;
+  try {
+    const database = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
+    try {
+      return positionOf(readLineage(database), highestRevision(database));
+    } finally {
+      database.close();
+    }
+  } catch {
+    // Damaged, or not a database: the caller treats it as nothing to start on.
+    return null;
+  }
+};
+
+/**
+ * False when commits may be gone although they were acknowledged and streamed: the machine lost
+ * its power while a server was writing (kine: `synchronous=NORMAL`). The end of the server's
+ * process alone loses nothing that the kernel holds. A datastore that was never under baton has
+ * been streamed to nobody, so there is nobody to contradict.
+ */
+export const isClean = (
+  life: ServerLife | null,
+  position: StreamPosition,
+  bootId: string,
+): boolean => {
+  if (life === null) return position.lineageEpoch === 0;
+  return life.state !== 'running' || life.boot_id === bootId;
+};
+
+/** After an orderly stop: every commit is in the file and on the disk. */
+export const putOnDisk = (path: string): void => {
+  if (!existsSync(path)) return;
+  try {
+    const database = new DatabaseSync(path, { timeout: 5000 });
+    try {
+      database.exec('PRAGMA synchronous = FULL');
+      database.exec('PRAGMA wal_checkpoint(TRUNCATE)');
+    } finally {
+      database.close();
+    }
+  } catch (error) {
+    throw datastoreError(error, 'put the stopped server’s datastore on the disk');
+  }
+};
