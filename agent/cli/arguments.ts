@@ -28,18 +28,22 @@ export const isNodeName = (text: string): boolean => nodeName.test(text);
 export function parseCommandLine(args: readonly string[]): Parsed {
   const [first, ...rest] = args;
   if (first === undefined) return { kind: 'help', verb: null };
-  if (first === '--version' || first === '-V') return { kind: 'version' };
-  if (first === '--help' || first === '-h' || first === 'help') {
-    return { kind: 'help', verb: findVerb(rest[0] ?? '') ?? null };
-  }
+  if (first === '--version' || first === '-V' || first === 'version') return { kind: 'version' };
+  if (first === '--help' || first === '-h' || first === 'help') return helpOn(rest[0]);
   const verb = findVerb(first);
   if (verb === undefined) return unknownVerb(first);
   return parseVerb(verb, rest);
 }
 
+function helpOn(name: string | undefined): Parsed {
+  if (name === undefined || name.startsWith('-')) return { kind: 'help', verb: null };
+  const verb = findVerb(name);
+  return verb === undefined ? unknownVerb(name) : { kind: 'help', verb };
+}
+
 function unknownVerb(first: string): Parsed {
   if (first.startsWith('-')) {
-    const message = `the option ${first} needs a verb before it: baton status ${first}`;
+    const message = `the option ${first} needs a verb before it: baton VERB ${first}`;
     return { kind: 'wrong', message, verb: null };
   }
   const near = nearest(

@@ -2,12 +2,14 @@
  * One run of the `baton` command: command line in, exit status out. Everything it touches is in
  * the `World`, so that tests run it whole.
  *
- * Exit status: 0 done, 1 it failed (the reason stands on standard error), 2 the call was wrong.
+ * Exit status: 0 done, 1 it failed (the reason stands on standard error), 2 the call was wrong,
+ * 3 the agent could not be asked.
  */
 import { isBatonError } from '../../shared/errors/baton-error.ts';
 import { version } from '../../shared/version.ts';
 import { type Parsed, parseCommandLine } from './arguments.ts';
 import { complain } from './commands/agent-question.ts';
+import { completion } from './commands/completion.ts';
 import { keygen } from './commands/keygen.ts';
 import { mqtt } from './commands/mqtt.ts';
 import { found, leave, move, promote } from './commands/orders.ts';
@@ -30,6 +32,7 @@ const actions: Readonly<Record<VerbName, (world: World, run: Run) => Exit | Prom
   promote: (world, { values, flags }) => promote(world, values, flags),
   found: (world, { values, flags }) => found(world, values, flags),
   leave: (world, { values }) => leave(world, values),
+  completion: (world) => completion(world),
 };
 
 /** Runs the command line `args` (without the program's name). */

@@ -16,7 +16,7 @@ export interface Verb {
   /** `[node]` where one positional argument is allowed, else empty. */
   readonly positional: '' | '[node]';
   readonly summary: string;
-  /** What the person should know before using it; lines of at most 78 columns. */
+  /** What the person should know before using it; one paragraph each. */
   readonly details: readonly string[];
   readonly options: readonly Option[];
 }
@@ -29,7 +29,8 @@ export type VerbName =
   | 'move'
   | 'promote'
   | 'found'
-  | 'leave';
+  | 'leave'
+  | 'completion';
 
 /** Options that every verb takes. */
 export const commonOptions: readonly Option[] = [
@@ -37,13 +38,13 @@ export const commonOptions: readonly Option[] = [
     name: 'socket',
     type: 'string',
     value: 'PATH',
-    help: 'control socket of the agent (or BATON_SOCKET; else from the settings)',
+    help: 'socket of the agent (BATON_SOCKET; else by the settings)',
   },
   {
     name: 'settings',
     type: 'string',
     value: 'FILE',
-    help: 'settings of the agent (or BATON_SETTINGS; else /etc/baton/agent.yaml)',
+    help: 'its settings (BATON_SETTINGS; else /etc/baton/agent.yaml)',
   },
   { name: 'help', type: 'boolean', help: 'this text' },
 ];
@@ -57,8 +58,10 @@ export const verbs: readonly Verb[] = [
     positional: '',
     summary: 'the cluster at a glance: master, lease, replicas, findings',
     details: [
-      'A view from this node: a node that is "not heard of" may be dead or only out of',
-      'reach of here. The lease itself needs no such view.',
+      'A view from this node: a node that is "not heard of" may be dead or only out of ' +
+        'reach of here. The lease itself needs no such view.',
+      'The "behind" of a receiver is what would be lost if the master died now: revisions it ' +
+        'has not acknowledged, and for how long.',
     ],
     options: [json, { name: 'watch', type: 'boolean', help: 'again every second, until Ctrl-C' }],
   },
@@ -66,7 +69,10 @@ export const verbs: readonly Verb[] = [
     name: 'why',
     positional: '',
     summary: 'how the master came to be, and who would be next',
-    details: [],
+    details: [
+      'The chain of decisions that led to the present master, as it tells them itself, the ' +
+        'steps of its promotion, and the candidates with their reasons.',
+    ],
     options: [json, { name: 'all', type: 'boolean', help: 'also what every other node decided' }],
   },
   {
@@ -74,18 +80,18 @@ export const verbs: readonly Verb[] = [
     positional: '',
     summary: 'the mosquitto_sub line to watch everything that happens',
     details: [
-      'Without --remote: for this machine, read-only and without a key. With it: for any',
-      'other machine; the line then holds the broker key of this node, so treat it so.',
+      'Without --remote: for this machine, read-only and without a key. With it: for any ' +
+        'other machine; the line then holds the broker key of this node, so treat it so.',
     ],
     options: [{ name: 'remote', type: 'boolean', help: 'from another machine, with the key' }],
   },
   {
     name: 'keygen',
     positional: '',
-    summary: 'a new cluster key, or the keys of one node without it',
+    summary: 'a new cluster key, or the keys of a node that is not eligible',
     details: [
-      'The cluster key goes to every eligible node and to nobody else. A node that may',
-      'never be master gets a bundle of its own instead (--for). Never overwrites a file.',
+      'The cluster key goes to every eligible node and to nobody else. A node that may ' +
+        'never be master gets a bundle of its own instead (--for). Never overwrites a file.',
     ],
     options: [
       { name: 'out', type: 'string', value: 'FILE', help: 'where to write (- is the output)' },
@@ -103,8 +109,9 @@ export const verbs: readonly Verb[] = [
     positional: '[node]',
     summary: 'move the master to another node, losing nothing',
     details: [
-      'The server stops, the last revisions are sent and acknowledged, the lease is handed',
-      'over and the other node starts. Without a node the best replica is taken.',
+      'The server stops, the last revisions are sent and acknowledged, the lease is handed ' +
+        'over and the other node starts. Without a node the best replica is taken. Run it on ' +
+        'the master.',
     ],
     options: [],
   },
@@ -113,10 +120,10 @@ export const verbs: readonly Verb[] = [
     positional: '',
     summary: 'with two voters: become master, as the other is dead',
     details: [
-      'Two voters never promote one of them alone: each could be the one that was cut off,',
-      'and then two servers would answer. You are asked to vouch for what this machine',
-      'cannot know: that the other one has no power and will not come back by itself.',
-      'If it still runs, both serve, and the writes of one of them are lost.',
+      'Two voters never promote one of them alone: each could be the one that was cut off, ' +
+        'and then two servers would answer. You are asked to vouch for what this machine ' +
+        'cannot know: that the other one has no power and will not come back by itself. ' +
+        'If it still runs, both serve, and the writes of one of them are lost.',
     ],
     options: [
       {
@@ -132,8 +139,8 @@ export const verbs: readonly Verb[] = [
     positional: '',
     summary: 'found a new cluster from the nodes of the settings',
     details: [
-      'Only needed when not every configured voter is there at the first start. Never for a',
-      'cluster that has run before: its nodes remember, and teach each other.',
+      'Only needed when not every configured voter is there at the first start. Never for a ' +
+        'cluster that has run before: its nodes remember, and teach each other.',
     ],
     options: [yes],
   },
@@ -142,6 +149,16 @@ export const verbs: readonly Verb[] = [
     positional: '',
     summary: 'take this node out of the voters before a long absence',
     details: ['It is taken back when it is started again. Its replica is kept.'],
+    options: [],
+  },
+  {
+    name: 'completion',
+    positional: '',
+    summary: 'a completion script for bash',
+    details: [
+      'For this shell: source <(baton completion). For all of them: baton completion > ' +
+        '/etc/bash_completion.d/baton.',
+    ],
     options: [],
   },
 ];

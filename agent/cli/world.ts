@@ -7,7 +7,8 @@ import type { Files } from '../../shared/ports/files.ts';
 import type { ControlRequest } from './control.ts';
 import type { Look } from './layout/lines.ts';
 
-export type Exit = 0 | 1 | 2;
+/** 0 done, 1 failed or refused, 2 the call was wrong, 3 the agent could not be asked. */
+export type Exit = 0 | 1 | 2 | 3;
 
 /** The answer's text, or why there is none in words for a person. */
 export type ControlOutcome =

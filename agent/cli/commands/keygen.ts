@@ -25,14 +25,18 @@ export function keygen(world: World, values: Values): Exit {
   return bundle(world, values, node);
 }
 
-/** --out, else the key file of the settings, else the usual place. */
-function keyFile(world: World, values: Values): string {
-  const settings = readSettings(world, values);
-  return settings.ok ? settings.settings.cluster.key_file : DEFAULT_KEY_FILE;
+/** The key file of the settings, else the usual place; null when named settings are no good. */
+function keyFile(world: World, values: Values): string | null {
+  const read = readSettings(world, values);
+  if (read.ok) return read.settings.cluster.key_file;
+  if (!read.named) return DEFAULT_KEY_FILE;
+  complain(world, read.message);
+  return null;
 }
 
 function clusterKey(world: World, values: Values): Exit {
   const file = values.get('out') ?? keyFile(world, values);
+  if (file === null) return 1;
   const written = put(world, file, generateClusterKey(world.randomBytes(KEY_BYTES)));
   if (written === 0 && file !== '-') {
     world.output.print([
@@ -46,6 +50,7 @@ function clusterKey(world: World, values: Values): Exit {
 
 function bundle(world: World, values: Values, node: string): Exit {
   const source = values.get('key') ?? keyFile(world, values);
+  if (source === null) return 1;
   const key = readText(world, source);
   if (!key.ok) {
     complain(
@@ -97,7 +102,12 @@ function put(world: World, file: string, key: string): Exit {
     return 0;
   } catch (error) {
     if (!isBatonError(error) || error.kind !== 'operational') throw error;
-    complain(world, error.message);
+    complain(
+      world,
+      error.code === 'file-missing'
+        ? `there is no folder for ${file}\nmake it, or write elsewhere with --out FILE`
+        : error.message,
+    );
     return 1;
   }
 }

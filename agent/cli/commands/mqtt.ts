@@ -23,6 +23,7 @@ export function mqtt(world: World, values: Values, flags: ReadonlySet<string>): 
   if (flags.has('remote')) {
     return read.ok ? remote(world, read.settings) : failed(world, read.message);
   }
+  if (!read.ok && (read.named || read.why === 'refused')) return failed(world, read.message);
   const port = read.ok ? read.settings.mqtt.reader_port : DEFAULT_READER_PORT;
   world.output.print([subscribe('127.0.0.1', port, '')]);
   return 0;

@@ -3,10 +3,13 @@
  * local agent's core, which alone decides; what it answers is printed as it is.
  */
 import type { Command } from '../../core/types.ts';
+import { blank, line, noColours, render } from '../layout/lines.ts';
 import { findVerb, type VerbName } from '../verbs.ts';
 import type { Exit, World } from '../world.ts';
-import { complain, order, type Values } from './agent-question.ts';
+import { complain, failed, order, type Values } from './agent-question.ts';
 
+/** Columns of what is explained before a question. */
+const PAGE = 80;
 const VOUCHED = 'i-know-the-other-is-dead';
 
 export const move = (world: World, values: Values, node: string | null): Promise<Exit> =>
@@ -60,16 +63,15 @@ async function confirmed(
 function explain(world: World, name: VerbName): void {
   const verb = findVerb(name);
   if (verb === undefined) return;
-  for (const text of verb.details) world.complain(text);
-  world.complain('');
+  const page = { width: PAGE, paint: noColours };
+  for (const text of render([...verb.details.map((one) => line(one)), blank], page)) {
+    world.complain(text);
+  }
 }
 
 async function give(world: World, values: Values, command: Command): Promise<Exit> {
   const answer = await order(world, values, command);
-  if (!answer.ok) {
-    complain(world, answer.message);
-    return 1;
-  }
+  if (!answer.ok) return failed(world, answer);
   if (!answer.value.ok) {
     complain(world, answer.value.text);
     return 1;

@@ -3,24 +3,36 @@
  * nodes are in the cluster. Order: --settings, BATON_SETTINGS, /etc/baton/agent.yaml.
  */
 import { isBatonError } from '../../../shared/errors/baton-error.ts';
-import { type AgentSettings, loadAgentSettings } from '../../config.ts';
+import { type AgentSettings, loadAgentSettings, problemLine } from '../../config.ts';
 import type { World } from '../world.ts';
 
 const DEFAULT_FILE = '/etc/baton/agent.yaml';
 
 export type ReadSettings =
   | { readonly ok: true; readonly file: string; readonly settings: AgentSettings }
-  | { readonly ok: false; readonly message: string };
+  | {
+      readonly ok: false;
+      /** `absent`: the file could not be read; `refused`: the agent would not start with it. */
+      readonly why: 'absent' | 'refused';
+      /** Somebody named this file, so that no other place may be tried instead. */
+      readonly named: boolean;
+      readonly message: string;
+    };
 
 export function readSettings(world: World, values: ReadonlyMap<string, string>): ReadSettings {
-  const named = values.get('settings') ?? world.environment.BATON_SETTINGS;
-  const file = named === undefined || named === '' ? DEFAULT_FILE : named;
+  const given = values.get('settings') ?? world.environment.BATON_SETTINGS ?? '';
+  const named = given !== '';
+  const file = named ? given : DEFAULT_FILE;
   const text = readText(world, file);
-  if (!text.ok) return text;
+  if (!text.ok) {
+    const hint = named ? '' : '\nname the settings of the agent with --settings FILE';
+    return { ok: false, why: 'absent', named, message: `${text.message}${hint}` };
+  }
   const loaded = loadAgentSettings(text.text, file);
   if (loaded.ok) return { ok: true, file, settings: loaded.settings };
-  const problems = loaded.problems.map((problem) => JSON.stringify(problem));
-  return { ok: false, message: [`the settings are refused`, ...problems].join('\n') };
+  const problems = loaded.problems.map(problemLine).join('\n');
+  const message = `the settings are refused, and the agent does not start with them:\n${problems}`;
+  return { ok: false, why: 'refused', named, message };
 }
 
 export type ReadText =

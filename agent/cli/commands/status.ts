@@ -3,13 +3,13 @@
  *
  * With --watch a lost agent is shown and asked again: watching an upgrade is what it is for.
  */
-
 import { seconds } from '../../../shared/time/duration.ts';
 import { render } from '../layout/lines.ts';
+import { statusJson } from '../layout/status-json.ts';
 import { statusLines } from '../layout/status-lines.ts';
 import { whyLines } from '../layout/why-lines.ts';
 import type { Exit, World } from '../world.ts';
-import { askStatus, complain, type Values } from './agent-question.ts';
+import { askStatus, failed, type Values } from './agent-question.ts';
 
 const PERIOD = seconds(1);
 
@@ -21,10 +21,10 @@ export async function status(
   const json = flags.has('json');
   if (flags.has('watch')) return watch(world, values, json);
   const answer = await askStatus(world, values);
-  if (!answer.ok) return failed(world, answer.message);
+  if (!answer.ok) return failed(world, answer);
   const look = world.output.look();
   const lines = json
-    ? [JSON.stringify(answer.value)]
+    ? [JSON.stringify(statusJson(answer.value))]
     : render(statusLines(answer.value, look.width), look);
   world.output.print(lines);
   return 0;
@@ -32,7 +32,7 @@ export async function status(
 
 export async function why(world: World, values: Values, flags: ReadonlySet<string>): Promise<Exit> {
   const answer = await askStatus(world, values);
-  if (!answer.ok) return failed(world, answer.message);
+  if (!answer.ok) return failed(world, answer);
   const { self, reports, ranking } = answer.value;
   if (flags.has('json')) {
     const told = [self, ...reports.filter((report) => report.node !== self.node)];
@@ -46,11 +46,6 @@ export async function why(world: World, values: Values, flags: ReadonlySet<strin
   world.output.print(render(lines, world.output.look()));
   return 0;
 }
-
-const failed = (world: World, message: string): Exit => {
-  complain(world, message);
-  return 1;
-};
 
 /** Until the person interrupts; that is its proper end, so the exit status is 0. */
 async function watch(world: World, values: Values, json: boolean): Promise<Exit> {
@@ -85,7 +80,9 @@ type Answer = Awaited<ReturnType<typeof askStatus>>;
 
 /** JSON lines: a reader sees the gap as an object of its own, not as silence. */
 const printJson = (world: World, answer: Answer): void =>
-  world.output.print([JSON.stringify(answer.ok ? answer.value : { error: answer.message })]);
+  world.output.print([
+    JSON.stringify(answer.ok ? statusJson(answer.value) : { error: answer.message }),
+  ]);
 
 function picture(world: World, answer: Answer): string[] {
   const look = world.output.look();

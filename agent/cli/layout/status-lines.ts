@@ -58,10 +58,10 @@ function facts(view: ClusterView): Line[] {
     const left = report.lease_left_ms;
     const lease = left === null ? span('none held', 'bad') : span(`${duration(left)} left`);
     const api = report.api === null ? '' : ` · API ${report.api}`;
-    lines.push(fact('lease', lease, `${api} · k3s: ${report.k3s}`));
+    lines.push(fact('lease', lease, `${api} · server: ${report.k3s}`));
   }
   lines.push(votes(view));
-  if (view.master !== null) lines.push(nextDeath(view));
+  if (view.members.length > 0) lines.push(nextMaster(view));
   for (const stale of view.stale) {
     const text = `${stale.node} still calls itself master, of epoch ${stale.epoch}: it is fenced `;
     lines.push(fact('beware', span(`${text}when its lease runs out`, 'warn')));
@@ -81,7 +81,10 @@ function votes(view: ClusterView): Line {
 }
 
 function spare(view: ClusterView): Span {
-  if (view.spare < 0) return span('no majority: nobody can become master', 'bad');
+  if (view.spare < 0) {
+    const text = 'no majority: nobody can become master, or this node is cut off; start another';
+    return span(text, 'bad');
+  }
   if (view.members.length === 1) return span('a cluster of one has nobody to fail over to', 'warn');
   if (!view.promotesAlone) {
     return span('two voters: nobody is promoted alone, add a witness', 'warn');
@@ -90,13 +93,15 @@ function spare(view: ClusterView): Span {
   return span(`${view.spare} more may fail`, 'good');
 }
 
-/** What would happen if the master died this moment, as far as can be known from here. */
-function nextDeath(view: ClusterView): Line {
+/** Who would take over if the master died this moment, as far as can be known from here. */
+function nextMaster(view: ClusterView): Line {
   const label = 'next';
   const [first] = view.next;
   if (first === undefined) return fact(label, span('nobody holds a replica to take over', 'bad'));
   const row = view.rows.find((one) => one.name === first);
   const others = view.next.length > 1 ? `, then ${list(view.next.slice(1))}` : '';
+  // Before it serves, a new master feeds nobody; without one, nobody knows who is behind.
+  if (view.masterReport?.phase !== 'serving') return fact(label, first, others);
   if (row?.behind.kind !== 'measured') {
     return fact(label, first, others, ', ', span('whose replica the master does not feed', 'warn'));
   }
@@ -191,7 +196,7 @@ function findings(answer: StatusAnswer): Line[] {
         2,
         span('! ', 'warn'),
         span(report.node, 'strong'),
-        ` ${one.text} `,
+        `: ${one.text} `,
         span(`(${one.code})`, 'dim'),
       ),
     ),

@@ -10,7 +10,7 @@ import type { NodeReport } from '../../../shared/protocol/report.ts';
 import type { StatusAnswer } from '../control.ts';
 import { type ClusterView, clusterView } from './cluster-view.ts';
 import { blank, hanging, type Line, line, span } from './lines.ts';
-import { ago, byName, duration } from './words.ts';
+import { ago, byName, count, duration } from './words.ts';
 
 export interface WhyOptions {
   /** Also what the other nodes decided, and everything the master still remembers. */
@@ -24,7 +24,7 @@ export function whyLines(answer: StatusAnswer, options: WhyOptions): Line[] {
   const teller = view.masterReport ?? answer.self;
   const sections = [
     story(view, teller, options),
-    promotion(view),
+    promotion(view, teller),
     ...(options.everybody ? others(answer, view, teller) : []),
     ranking(answer, view),
   ];
@@ -59,23 +59,25 @@ function sinceChange(reasons: NodeReport['reasons'], epoch: number): NodeReport[
 const moment = (agoMs: number, reason: string): Line =>
   hanging(TIME + 2, span(`  ${ago(agoMs).padStart(TIME - 2)}  `, 'dim'), reason);
 
+/** Steps are told when they end, so the time since the line before is what they took. */
+const step = /^[a-z]+(?:_[a-z]+)+(?: failed)?$/;
+
 /** The steps of the promotion, each with what it took. */
-function promotion(view: ClusterView): Line[] {
-  const steps = view.masterReport?.promotion ?? [];
+function promotion(view: ClusterView, teller: NodeReport): Line[] {
+  const { promotion: steps } = teller;
   if (steps.length === 0) return [];
-  let before = 0;
-  const lines = steps.map((step) => {
-    const took = step.at_ms - before;
-    before = step.at_ms;
-    const at = `+${duration(step.at_ms)}`.padStart(TIME - 2);
+  const lines = steps.map(({ step: name, at_ms }, at) => {
+    const took = at_ms - (steps[at - 1]?.at_ms ?? at_ms);
+    const time = `+${duration(at_ms)}`.padStart(TIME - 2);
     return hanging(
       TIME + 2,
-      span(`  ${at}  `, 'dim'),
-      step.step,
-      span(` (${duration(took)})`, 'dim'),
+      span(`  ${time}  `, 'dim'),
+      name.replaceAll('_', ' '),
+      span(step.test(name) && took > 0 ? ` (${duration(took)})` : '', 'dim'),
     );
   });
-  return [title('Promotion, counted from the vacancy'), ...lines];
+  const what = view.master === teller.node ? 'Promotion' : `What ${teller.node} saw`;
+  return [title(`${what}, counted from the vacancy`), ...lines];
 }
 
 /** What the other nodes decided in the same epoch, one block per node. */
@@ -94,24 +96,41 @@ function others(answer: StatusAnswer, view: ClusterView, teller: NodeReport): Li
   });
 }
 
-/** The scout's order with its reasons; positions decide before it. */
+/** The candidates in order, each with its replica and what the scout says of it. */
 function ranking(answer: StatusAnswer, view: ClusterView): Line[] {
-  const best =
-    view.next.length === 0
-      ? line('  nobody else holds a replica')
-      : line(`  by replica: ${view.next.join(', ')}`);
-  if (answer.ranking === null) {
-    const text = '  no scout has been heard: among equal replicas the name decides';
-    return [title('Who would be next'), best, line(span(text, 'dim'))];
-  }
-  const by = line(span(`  among equals, by the scout on ${answer.ranking.coordinator}:`, 'dim'));
-  const entries = answer.ranking.order.map((entry, at) =>
+  const head = title('Who would be next');
+  if (view.next.length === 0) return [head, line('  nobody: no other node holds a replica')];
+  const entries = view.next.map((name, at) =>
     hanging(
       8,
-      `  ${`${at + 1}.`.padStart(4)} ${entry.node}`,
-      span(` (${entry.score})`, 'dim'),
-      entry.reasons.length === 0 ? '' : `: ${entry.reasons.join('; ')}`,
+      `  ${`${at + 1}.`.padStart(4)} ${name}: `,
+      [...replica(name, view), ...scouted(name, answer)].join('; '),
     ),
   );
-  return [title('Who would be next'), best, by, ...entries];
+  return [head, ...entries, line(span(`  ${ruleOf(answer)}`, 'dim'))];
+}
+
+/** The rule by which the order came to be (LEASE rule L14). */
+const ruleOf = ({ ranking: heard }: StatusAnswer): string =>
+  heard === null
+    ? 'The better replica wins; among equals the name, as no scout is heard.'
+    : `The better replica wins; among equals the scout decides (on ${heard.coordinator}).`;
+
+function replica(name: string, view: ClusterView): string[] {
+  const row = view.rows.find((one) => one.name === name);
+  if (row?.behind.kind === 'measured') {
+    const { revisions, ms } = row.behind;
+    const how = revisions === 0 ? 'in step' : `${count(revisions, 'revision')} behind`;
+    return [`${how}, ${duration(ms)}`];
+  }
+  const { report } = row ?? {};
+  if (report === null || report === undefined) return [];
+  return [`at revision ${report.revision} of epoch ${report.lineage_epoch}`];
+}
+
+function scouted(name: string, { ranking: heard }: StatusAnswer): string[] {
+  const entry = heard?.order.find((one) => one.node === name);
+  if (entry === undefined) return [];
+  const reasons = entry.reasons.length === 0 ? '' : `: ${entry.reasons.join(', ')}`;
+  return [`scout ${entry.score}${reasons}`];
 }

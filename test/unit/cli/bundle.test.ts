@@ -29,7 +29,7 @@ test('the command is one file that needs no package', () => {
   const socket = join(folder, 'nobody.sock');
   const alone = node('baton.mjs', 'status', '--socket', socket);
   expect(alone.stderr).toContain(`nobody listens on ${socket}`);
-  expect(alone.status).toBe(1);
+  expect(alone.status).toBe(3);
 });
 
 test('a program that does not exist is refused with the known ones', () => {

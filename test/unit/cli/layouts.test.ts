@@ -14,6 +14,7 @@ import { statusLines } from '../../../agent/cli/layout/status-lines.ts';
 import { whyLines } from '../../../agent/cli/layout/why-lines.ts';
 import { expectGolden } from './golden-text.ts';
 import { healthy, master, noMaster, report, troubled, two } from './samples.ts';
+import { coordinatorDead, lagging, noMajority, promoting, returned } from './states.ts';
 
 const plain = (width: number): Look => ({ width, paint: noColours });
 /** Tones as readable marks, so that a golden file shows them. */
@@ -29,6 +30,11 @@ describe('baton status', () => {
     ['no-master', noMaster],
     ['troubled', troubled],
     ['two-voters', two],
+    ['returned', returned],
+    ['lagging', lagging],
+    ['no-majority', noMajority],
+    ['coordinator-dead', coordinatorDead],
+    ['promoting', promoting],
   ])('%s, on a terminal of 80 columns', (name, answer) => {
     expectGolden(`status-${name}.txt`, status(answer(), plain(80)));
   });
@@ -65,6 +71,8 @@ describe('baton why', () => {
     ['healthy', healthy, false],
     ['everybody', healthy, true],
     ['no-master', noMaster, false],
+    ['no-majority', noMajority, false],
+    ['promoting', promoting, false],
   ])('%s', (name, answer, everybody) => {
     const look = plain(80);
     expectGolden(`why-${name}.txt`, render(whyLines(answer(), { everybody }), look));

@@ -24,13 +24,13 @@ export const report = (node: string, change: Partial<NodeReport> = {}): NodeRepo
   k3s: 'k3s v1.35.4',
   memory: { rss_mb: 78.2, anon_mb: 26.4 },
   cpu_s: 14.2,
-  reasons: [{ ago_ms: 184_000, epoch: 12, reason: 'pi1 serves epoch 12; following it.' }],
+  reasons: [{ ago_ms: 184_000, epoch: 12, reason: 'follows pi1, which serves with epoch 12.' }],
   findings: [],
   promotion: [],
   ...change,
 });
 
-const stream = (node: string, lag_revisions: number, lag_ms: number) => ({
+export const stream = (node: string, lag_revisions: number, lag_ms: number) => ({
   node,
   lineage_epoch: 12,
   revision: 120_000_000_431 - lag_revisions,
@@ -45,17 +45,22 @@ export const master = (change: Partial<NodeReport> = {}): NodeReport =>
     lease_left_ms: 4230,
     receivers: [stream('pi2', 0, 5), stream('pi3', 3, 41)],
     reasons: [
-      { ago_ms: 200_000, epoch: 11, reason: 'pi3 has not been heard of for 8 s.' },
-      { ago_ms: 192_400, epoch: 11, reason: 'The lease of pi3 has run out; asking for it.' },
-      { ago_ms: 192_100, epoch: 12, reason: '4 of 5 voters granted the lease of epoch 12.' },
-      { ago_ms: 189_000, epoch: 12, reason: 'The server answers; serving epoch 12.' },
+      { ago_ms: 7_400_000, epoch: 11, reason: 'follows pi3, which serves with epoch 11.' },
+      { ago_ms: 192_400, epoch: 11, reason: 'asks for the lease with ballot 31.' },
+      { ago_ms: 192_100, epoch: 12, reason: 'won the lease with epoch 12, after pi3.' },
+      { ago_ms: 189_000, epoch: 12, reason: 'serves with epoch 12.' },
     ],
     promotion: [
-      { step: 'stop_agent_unit', at_ms: 310 },
+      { step: 'pi3 was missed', at_ms: 0 },
+      { step: 'asking', at_ms: 12 },
+      { step: 'pi1 holds epoch 12', at_ms: 305 },
+      { step: 'promoting', at_ms: 305 },
+      { step: 'stop_agent_unit', at_ms: 412 },
       { step: 'install_datastore', at_ms: 690 },
       { step: 'install_archive', at_ms: 820 },
       { step: 'start_server', at_ms: 2900 },
       { step: 'check_ready', at_ms: 3060 },
+      { step: 'serving', at_ms: 3060 },
     ],
     ...change,
   });
@@ -123,7 +128,12 @@ export const troubled = (): StatusAnswer => ({
 export const two = (): StatusAnswer => {
   const list = { epoch: 3, number: 1, members: ['pi1', 'pi2'], previous: [], committed: true };
   return {
-    self: master({ epoch: 3, list, receivers: [stream('pi2', 0, 7)] }),
+    self: master({
+      epoch: 3,
+      list,
+      receivers: [stream('pi2', 0, 7)],
+      reasons: [{ ago_ms: 189_000, epoch: 3, reason: 'serves with epoch 3.' }],
+    }),
     reports: [report('pi2', { epoch: 3, list })],
     ranking: null,
   };
