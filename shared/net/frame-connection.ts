@@ -58,6 +58,12 @@ const ping = own('link-ping');
 const question = own('link-question');
 const answer = own('link-answer');
 
+/** Errors: `invariant-broken` for a type that only the connection itself may send. */
+export const refuseOwnType = ({ type }: Frame): void => {
+  if (!type.startsWith('link-')) return;
+  throw new BatonError('invariant-broken', 'invariant', 'link- frames are not for sending');
+};
+
 export interface ConnectionOptions {
   readonly peer: string;
   readonly purpose: LinkPurpose;
@@ -106,9 +112,7 @@ export class StreamConnection implements FrameConnection {
 
   send(frame: Frame): boolean {
     const { bounds } = this.#options;
-    if (frame.type.startsWith('link-')) {
-      throw new BatonError('invariant-broken', 'invariant', 'link- frames are not for sending');
-    }
+    refuseOwnType(frame);
     if (this.#closedBecause !== null || this.#stream.writableLength >= bounds.queue) return false;
     const head = encodeFrameHead(frame, bounds.frame);
     this.#lastSent = performance.now();

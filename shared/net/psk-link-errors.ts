@@ -114,11 +114,14 @@ const dialFailure = (
     cause,
   });
 
+export const refusedKey = (target: DialTarget, cause?: unknown): BatonError =>
+  dialFailure('link-key-refused', target, `refused this node: ${otherKey}`, cause);
+
 /** Why an attempt failed before the peer had said anything. */
 export const dialError = (error: unknown, target: DialTarget): BatonError => {
   const code = errnoOf(error) ?? '';
   if (/BAD_RECORD_MAC|DECRYPT/.test(code)) {
-    return dialFailure('link-key-refused', target, `refused this node: ${otherKey}`, error);
+    return refusedKey(target, error);
   }
   if (/PSK_IDENTITY/.test(code)) {
     const words =
@@ -148,23 +151,28 @@ export const dialRefused = (
   reason: string,
 ): BatonError => dialFailure(code, target, `refused the link: ${reason}`);
 
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+export const portInUse = ({ host, port }: Address, cause?: unknown): BatonError => {
+  const text =
+    `another program listens on ${host}:${port}, so no node can reach this one. ` +
+    `Find it with "ss -ltnp sport = :${port}" and stop it, or give this node another ` +
+    'link_port in cluster.nodes on every node';
+  return new BatonError('port-in-use', 'operational', text, { context: { host, port }, cause });
+};
+
 /** Why listening failed. */
-export const listenError = (
-  error: unknown,
-  { host, port }: { host: string; port: number },
-): BatonError => {
-  const context = { host, port };
-  if (errnoOf(error) === 'EADDRINUSE') {
-    const text =
-      `another program listens on ${host}:${port}, so no node can reach this one. ` +
-      `Find it with "ss -ltnp sport = :${port}" and stop it, or give this node another ` +
-      'link_port in cluster.nodes on every node';
-    return new BatonError('port-in-use', 'operational', text, { context, cause: error });
-  }
+export const listenError = (error: unknown, address: Address): BatonError => {
+  const { host, port } = address;
+  if (errnoOf(error) === 'EADDRINUSE') return portInUse(address, error);
   if (errnoOf(error) === 'EADDRNOTAVAIL') {
     const text =
       `this machine has no address ${host} (yet). It is the one that cluster.nodes gives for ` +
       'this node; correct it there, or bring the network up';
+    const context = { host, port };
     return new BatonError('input-output', 'operational', text, { context, cause: error });
   }
   return fromErrno(error, `listen on ${host}:${port}`, `${host}:${port}`);

@@ -1,0 +1,155 @@
+/**
+ * Direct links in memory: one network, as many nodes on it as a test needs. It refuses what the
+ * real one refuses: another key, an unknown name, a wrong address, a second machine of one name, a
+ * port that is taken.
+ *
+ * Has no bytes, so no frame can be broken, and no keepalive: a peer falls silent with `unplug` and
+ * its links end with `tear`. Time passes only for a dial that nobody answers.
+ */
+import type { BatonError } from '../../errors/baton-error.ts';
+import type { ConnectionBounds } from '../../net/frame-connection.ts';
+import { LinkRivals } from '../../net/frame-rivals.ts';
+import {
+  type DialTarget,
+  dialRefused,
+  dialTimeout,
+  portInUse,
+  refusedKey,
+} from '../../net/psk-link-errors.ts';
+import type { Duration } from '../../time/duration.ts';
+import type { Clock } from '../clock.ts';
+import type { FrameConnection, LinkNetwork, LinkPurpose } from '../network.ts';
+import { MemoryConnection } from './memory-connection.ts';
+
+export interface MemoryNode {
+  readonly name: string;
+  /** Nodes with different words cannot talk; the default is the same for all. */
+  readonly key?: string;
+  /** Names whose links this node takes; everybody's without it. */
+  readonly knows?: readonly string[];
+}
+
+export interface MemoryNetwork {
+  /** One process on a node; called again it is a new life, or another machine of that name. */
+  join(node: MemoryNode): LinkNetwork;
+  /** From now on nothing reaches the node and nothing leaves it; its links stay open. */
+  unplug(name: string): void;
+  plugIn(name: string): void;
+  /** Ends all links of the node at both ends, without a goodbye. */
+  tear(name: string, reason: string): void;
+}
+
+interface Listening {
+  readonly life: Life;
+  readonly onConnection: (connection: FrameConnection) => void;
+  readonly taken: Set<MemoryConnection>;
+}
+
+interface Life {
+  readonly node: MemoryNode;
+  readonly word: string;
+  readonly rivals: LinkRivals<MemoryConnection>;
+}
+
+type Target = DialTarget & { readonly purpose: LinkPurpose };
+
+const FIRST_FREE_PORT = 40_000;
+
+export function memoryNetwork(
+  clock: Clock,
+  bounds?: Readonly<Record<LinkPurpose, ConnectionBounds>>,
+): MemoryNetwork {
+  const ports = new Map<string, Listening>();
+  const links: { readonly ends: readonly string[]; readonly pair: MemoryConnection[] }[] = [];
+  const unplugged = new Set<string>();
+  let nextPort = FIRST_FREE_PORT;
+  let lives = 0;
+
+  const listen = (
+    life: Life,
+    { host, port: wanted }: { host: string; port: number },
+    onConnection: Listening['onConnection'],
+  ): Awaited<ReturnType<LinkNetwork['listen']>> => {
+    const port = wanted === 0 ? nextPort++ : wanted;
+    const at = `${host}:${port}`;
+    if (ports.has(at)) throw portInUse({ host, port });
+    const listening = { life, onConnection, taken: new Set<MemoryConnection>() };
+    ports.set(at, listening);
+    const close = (): Promise<void> => {
+      ports.delete(at);
+      for (const connection of listening.taken) connection.close('the peer stopped listening');
+      return Promise.resolve();
+    };
+    return { port, close };
+  };
+
+  const dial = async (life: Life, target: Target): Promise<FrameConnection> => {
+    const { node, host, port, purpose } = target;
+    const listening = ports.get(`${host}:${port}`);
+    if (listening === undefined) throw dialRefused('link-refused', target, 'nobody listens');
+    const { self, refusal } = greet(life, listening.life, target);
+    if (refusal !== null) throw refusal;
+    const [dialled, taken] = MemoryConnection.pair(self, node, purpose, bounds?.[purpose]);
+    const carries = (): boolean => !unplugged.has(self) && !unplugged.has(node);
+    for (const one of [dialled, taken]) one.carries = carries;
+    const { rivals, word } = listening.life;
+    const admitted = [
+      await rivals.admit(self, life.word, () => taken),
+      await life.rivals.admit(node, word, () => dialled),
+    ];
+    if (admitted.includes('rival')) {
+      throw dialRefused('duplicate-node', target, 'two machines run under that node name');
+    }
+    links.push({ ends: [self, node], pair: [dialled, taken] });
+    listening.taken.add(taken);
+    listening.onConnection(taken);
+    return dialled;
+  };
+
+  const timed = (life: Life, target: Target, timeout: Duration): Promise<FrameConnection> => {
+    if (!unplugged.has(life.node.name) && !unplugged.has(target.node)) return dial(life, target);
+    return new Promise((_, reject) => clock.in(timeout, () => reject(dialTimeout(target))));
+  };
+
+  return {
+    join: (node) => {
+      lives += 1;
+      const life = { node, word: `life-${lives}`, rivals: new LinkRivals<MemoryConnection>() };
+      return {
+        listen: async (address, onConnection) => listen(life, address, onConnection),
+        dial: (target, timeout) => timed(life, target, timeout),
+      };
+    },
+    unplug: (name) => void unplugged.add(name),
+    plugIn: (name) => void unplugged.delete(name),
+    tear: (name, reason) => {
+      for (const { ends, pair } of links) {
+        if (ends.includes(name)) for (const end of pair) end.finish(reason);
+      }
+    },
+  };
+}
+
+/** What the listener says to the dialler: null when it is welcome. */
+function greet(
+  dialler: Life,
+  listener: Life,
+  target: Target,
+): { readonly self: string; readonly refusal: BatonError | null } {
+  const self = dialler.node.name;
+  const here = listener.node;
+  const refuse = (words: string) => ({
+    self,
+    refusal: dialRefused('link-refused', target, words),
+  });
+  if (here.knows?.includes(self) === false) return refuse(`it knows no node named ${self}`);
+  if (here.key !== dialler.node.key) return { self, refusal: refusedKey(target) };
+  if (here.name === self && dialler !== listener) {
+    const words = 'two machines run under that node name';
+    return { self, refusal: dialRefused('duplicate-node', target, words) };
+  }
+  if (here.name === self || here.name !== target.node) {
+    return refuse(`it asked for ${target.node}, and this is ${here.name}`);
+  }
+  return { self, refusal: null };
+}
