@@ -1,0 +1,67 @@
+/** The command line of the demo. */
+import { parseArgs } from 'node:util';
+import { BatonError } from '../../shared/errors/baton-error.ts';
+import { FEWEST_NODES, MOST_NODES } from './cluster.ts';
+
+export interface DemoOptions {
+  readonly nodes: number;
+  readonly kills: number;
+  readonly k3s: string;
+  readonly rate: number;
+  readonly json: string | undefined;
+  readonly keep: boolean;
+  /** As typed, for the result. */
+  readonly command: string;
+}
+
+export const DEMO_USAGE = `usage: npm run demo -- [options]
+  --nodes N    nodes of the cluster, ${FEWEST_NODES} to ${MOST_NODES} (3)
+  --kills N    how often the master's node is killed (1)
+  --k3s WHICH  embedded, real (needs Go once), or the path of a k3s (BATON_K3S, else embedded)
+  --rate N     writes per second (25)
+  --json FILE  writes the figures there
+  --keep       leaves folders and logs behind
+Exit status: 0 all bars reached, 1 not, 2 the call or the machine is wrong.`;
+
+const wrong = (text: string): BatonError =>
+  new BatonError('settings-invalid', 'usage', `${text}\n${DEMO_USAGE}`, { context: {} });
+
+const wholeNumber = (name: string, text: string, lowest: number, highest: number): number => {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= lowest && value <= highest) return value;
+  throw wrong(`--${name} ${text}: a whole number from ${lowest} to ${highest}`);
+};
+
+/** Null when help was asked for. Errors: `settings-invalid` with the usage. */
+export const readDemoOptions = (
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): DemoOptions | null => {
+  let values: Record<string, string | boolean | undefined>;
+  try {
+    ({ values } = parseArgs({
+      args: [...args],
+      options: {
+        nodes: { type: 'string', default: '3' },
+        kills: { type: 'string', default: '1' },
+        k3s: { type: 'string', default: environment.BATON_K3S || 'embedded' },
+        rate: { type: 'string', default: '25' },
+        json: { type: 'string' },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    }));
+  } catch (error) {
+    throw wrong(error instanceof Error ? error.message : String(error));
+  }
+  if (values.help === true) return null;
+  return {
+    nodes: wholeNumber('nodes', String(values.nodes), FEWEST_NODES, MOST_NODES),
+    kills: wholeNumber('kills', String(values.kills), 1, 1000),
+    rate: wholeNumber('rate', String(values.rate), 1, 1000),
+    k3s: String(values.k3s),
+    json: values.json === undefined ? undefined : String(values.json),
+    keep: values.keep === true,
+    command: ['demo', ...args].join(' '),
+  };
+};

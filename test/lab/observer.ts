@@ -1,0 +1,128 @@
+/**
+ * Asks every agent for its status over the control socket and keeps what changed and when: who
+ * missed the master, who took the lease. Only for the timeline and the table; whether two servers
+ * answered and what was lost is judged without it.
+ *
+ * Resolution: one round of questions (50 ms). A frozen agent does not answer, which is its news.
+ */
+import { readFileSync, statSync } from 'node:fs';
+import { askAgent } from '../../agent/cli/adapters/control-client.ts';
+import type { StatusAnswer } from '../../agent/cli/control.ts';
+import { systemClock } from '../../shared/adapters/system-clock.ts';
+import type { NodeReport } from '../../shared/protocol/report.ts';
+import type { LabNode } from './lab-node.ts';
+
+const PERIOD_MS = 50;
+
+/** A change in what a node says of itself. */
+export interface Sighting {
+  readonly atMs: number;
+  readonly node: string;
+  readonly role: NodeReport['role'];
+  readonly phase: string;
+  readonly master: string | null;
+  readonly epoch: number;
+}
+
+/** The first sighting of a node that holds a lease under an epoch. */
+export interface Holder {
+  readonly node: string;
+  readonly epoch: number;
+  readonly atMs: number;
+}
+
+const same = (a: Sighting | undefined, b: Sighting): boolean =>
+  a !== undefined &&
+  a.role === b.role &&
+  a.phase === b.phase &&
+  a.master === b.master &&
+  a.epoch === b.epoch;
+
+export class Observer {
+  readonly #nodes: readonly LabNode[];
+  readonly #clock = systemClock();
+  readonly #reports = new Map<string, { report: NodeReport; atMs: number }>();
+  readonly #last = new Map<string, Sighting>();
+  readonly #busy = new Set<string>();
+  readonly #sightings: Sighting[] = [];
+  readonly #holders: Holder[] = [];
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(nodes: readonly LabNode[]) {
+    this.#nodes = nodes;
+  }
+
+  start(): void {
+    this.#timer ??= setInterval(() => {
+      for (const node of this.#nodes) this.#ask(node);
+    }, PERIOD_MS);
+  }
+
+  stop(): void {
+    if (this.#timer !== null) clearInterval(this.#timer);
+    this.#timer = null;
+  }
+
+  get holders(): readonly Holder[] {
+    return this.#holders;
+  }
+
+  get sightings(): readonly Sighting[] {
+    return this.#sightings;
+  }
+
+  /** What the node last said, when it said so within `maxAgeMs`. */
+  report(node: string, maxAgeMs = 1000): NodeReport | null {
+    const known = this.#reports.get(node);
+    return known === undefined || known.atMs < Date.now() - maxAgeMs ? null : known.report;
+  }
+
+  /** The first time that a node other than `lost` stopped calling it master. */
+  firstMissed(lost: string, sinceMs: number): Sighting | null {
+    const missed = (one: Sighting) =>
+      one.atMs >= sinceMs && one.node !== lost && one.master !== lost;
+    return this.#sightings.find(missed) ?? null;
+  }
+
+  firstHolder(sinceMs: number, aboveEpoch: number): Holder | null {
+    return this.#holders.find((one) => one.atMs >= sinceMs && one.epoch > aboveEpoch) ?? null;
+  }
+
+  /** Highest epoch that any holder was seen with. */
+  get epoch(): number {
+    return Math.max(0, ...this.#holders.map(({ epoch }) => epoch));
+  }
+
+  #ask(node: LabNode): void {
+    if (!node.on || this.#busy.has(node.name)) return;
+    this.#busy.add(node.name);
+    void askAgent(this.#clock, node.place.controlSocket, { verb: 'status' })
+      .then((outcome) => {
+        if (outcome.ok && node.on) this.#heard(node.name, outcome.line);
+      })
+      .finally(() => this.#busy.delete(node.name));
+  }
+
+  #heard(node: string, line: string): void {
+    const { self } = JSON.parse(line) as StatusAnswer;
+    const atMs = Date.now();
+    this.#reports.set(node, { report: self, atMs });
+    const { role, phase, master, epoch } = self;
+    const sighting = { atMs, node, role, phase, master, epoch };
+    if (same(this.#last.get(node), sighting)) return;
+    this.#last.set(node, sighting);
+    this.#sightings.push(sighting);
+    const known = this.#holders.some((one) => one.epoch === epoch && one.node === node);
+    if (role === 'master' && !known) this.#holders.push({ node, epoch, atMs });
+  }
+}
+
+/** When the supervisor started the server that runs on the node now; null when none does. */
+export const serverStartedMs = (node: LabNode): number | null => {
+  try {
+    readFileSync(node.place.serverPidFile);
+    return statSync(node.place.serverPidFile).mtimeMs;
+  } catch {
+    return null;
+  }
+};

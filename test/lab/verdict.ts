@@ -1,0 +1,66 @@
+/**
+ * The figures of a run with faults, in the one result format, from its rows and judges.
+ *
+ * The longest time at risk is that of power cuts: a frozen agent cannot send what its server goes
+ * on taking, and the row of that fault shows for how long. Those writes are on the frozen node's
+ * disk and are reported there.
+ */
+import type { FaultRow } from './fault-table.ts';
+import { type Figure, figure } from './result-file.ts';
+import type { DaemonUse } from './use.ts';
+
+/** The row of a fault that no failover may follow, and of the start, are no failovers. */
+export const isFailover = ({ fault }: FaultRow): boolean =>
+  fault === 'master killed' || fault.includes('frozen') || fault.startsWith('all');
+
+const isKill = ({ fault }: FaultRow): boolean => fault.includes('killed');
+
+/** By the nearest rank; null without values. */
+export const percentile = (values: readonly number[], share: number): number | null => {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;
+};
+
+const sum = (rows: readonly FaultRow[], of: (row: FaultRow) => number): number =>
+  rows.reduce((total, row) => total + of(row), 0);
+
+export interface RunFacts {
+  readonly rows: readonly FaultRow[];
+  readonly acknowledged: number;
+  readonly twoServers: number;
+  readonly unwantedFailovers: number;
+}
+
+/** Figures that every run with faults has. Gaps are those after unplanned deaths of the master. */
+export const faultFigures = (facts: RunFacts): Figure[] => {
+  const { rows } = facts;
+  const kills = rows.filter(isKill);
+  const gaps = rows
+    .filter(({ fault }) => fault === 'master killed')
+    .map(({ apiGapMs }) => apiGapMs / 1000);
+  return [
+    figure('api_gap_p50_s', percentile(gaps, 0.5)),
+    figure('api_gap_max_s', percentile(gaps, 1)),
+    figure('acknowledged_writes', facts.acknowledged),
+    figure(
+      'lost_acknowledged_writes',
+      sum(rows, ({ lostOld }) => lostOld),
+    ),
+    figure(
+      'lost_recent_writes',
+      sum(kills, ({ lostRecent }) => lostRecent),
+    ),
+    figure('at_risk_max_ms', Math.max(0, ...kills.map(({ atRiskMs }) => atRiskMs))),
+    figure('two_servers_observed', facts.twoServers),
+    figure('failovers', rows.filter(isFailover).length),
+    figure('unwanted_failovers', facts.unwantedFailovers),
+  ];
+};
+
+export const useFigures = (use: DaemonUse): Figure[] => [
+  figure('agent_rss_mb', use.agentRssMb),
+  figure('agent_anon_mb', use.agentAnonMb),
+  figure('coordinator_rss_mb', use.coordinatorRssMb),
+  figure('coordinator_anon_mb', use.coordinatorAnonMb),
+  figure('agent_idle_cpu_percent', use.agentIdleCpuPercent),
+];
