@@ -83,7 +83,7 @@ const tellLosses = (stage: Stage, row: FaultRow): void => {
   );
 };
 
-/** The whole of it. The row is added to the stage's. Errors: `process-timeout`. */
+/** The whole of it. The row is added to the stage's. Errors: `process-failed`. */
 export const failover = async (stage: Stage, fault: Fault): Promise<FaultRow> => {
   const { workload, cluster } = stage;
   const seen = await follow(stage, fault);

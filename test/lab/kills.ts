@@ -36,7 +36,7 @@ export interface KillResult {
 
 /**
  * A cluster of its own, started, killed `kills` times and taken away. Errors: `port-in-use`,
- * `process-failed`, `process-timeout`; nothing is left behind then either.
+ * `process-failed`, `process-failed`; nothing is left behind then either.
  */
 export const runKills = async (options: KillOptions): Promise<KillResult> => {
   const stage = await setStage(options);

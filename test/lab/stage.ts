@@ -79,7 +79,7 @@ export class Stage {
     );
   }
 
-  /** The node whose API is ready. Errors: `process-timeout` when none becomes so. */
+  /** The node whose API is ready. Errors: `process-failed` when none becomes so. */
   async master(): Promise<LabNode> {
     const name = await this.waitFor('a master whose API is ready', READY_LIMIT_MS, () =>
       this.probes.readyNow(),

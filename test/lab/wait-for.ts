@@ -5,7 +5,7 @@ import { BatonError } from '../../shared/errors/baton-error.ts';
 const PERIOD_MS = 10;
 
 /**
- * Polls until `check` gives something. Errors: `process-timeout` naming `what`, after `limitMs`, or at
+ * Polls until `check` gives something. Errors: `process-failed` naming `what`, after `limitMs`, or at
  * once with the reason of `signal`.
  */
 export const waitFor = async <T>(
@@ -21,7 +21,7 @@ export const waitFor = async <T>(
     if (found !== null && found !== undefined && found !== false) return found;
     if (performance.now() > end) {
       throw new BatonError(
-        'process-timeout',
+        'process-failed',
         'operational',
         `${what} did not happen within ${limitMs / 1000} s`,
         { context: { what, limitMs } },
