@@ -46,7 +46,7 @@ export class MemoryConnection implements FrameConnection {
   /** A sign of life is given by an end that listens. */
   answers(): Promise<boolean> {
     const other = this.#other;
-    const listening = other !== null && other.isOpen && other.#frameHandler !== null;
+    const listening = other?.isOpen === true && other.#frameHandler !== null;
     return Promise.resolve(this.isOpen && this.carries() && listening);
   }
 

@@ -1,4 +1,6 @@
 /** Real links on loopback for tests: nodes with keys, whatever they said, everything closed again. */
+import type { Socket } from 'node:net';
+import { connect, type TLSSocket } from 'node:tls';
 import { afterEach, expect } from 'vitest';
 import { generateClusterKey } from '../../../shared/crypto/key-file.ts';
 import { clusterKeyring, type Keyring } from '../../../shared/crypto/keyring.ts';
@@ -96,6 +98,33 @@ export const dial = async (
   afterwards(() => connection.close('the test is over'));
   return connection;
 };
+
+/** A TLS stream with `self`'s right key, past the handshake, that says whatever a test likes. */
+export const rawLink = (to: End, self: string): Promise<TLSSocket> =>
+  new Promise((resolve, reject) => {
+    const psk = ringOf(self).linkPsk(self);
+    if (psk === null) throw new TypeError(`no key of ${self}`);
+    const socket = connect({
+      host: '127.0.0.1',
+      port: to.port,
+      ciphers: 'ECDHE-PSK-CHACHA20-POLY1305',
+      minVersion: 'TLSv1.2',
+      maxVersion: 'TLSv1.2',
+      pskCallback: () => ({ identity: self, psk }),
+      checkServerIdentity: () => undefined,
+    });
+    afterwards(() => void socket.destroy());
+    socket.on('error', reject);
+    socket.once('secureConnect', () => resolve(socket));
+  });
+
+/** Resolves when the other end has hung up. */
+export const hungUp = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    socket.resume();
+    if (socket.closed) resolve();
+    else socket.once('close', () => resolve());
+  });
 
 /** The code and text of the error that a promise rejects with. */
 export const failureOf = async (
