@@ -7,6 +7,7 @@
 import * as v from 'valibot';
 import type { NodeReport, Ranking } from '../../shared/protocol/report.ts';
 import { decodeRanking, decodeReport } from '../../shared/protocol/report-codec.ts';
+import { nodeName } from '../../shared/protocol/schemas.ts';
 import type { CommandAnswer, StatusAnswer } from './control.ts';
 
 export type Answered<Value> =
@@ -18,6 +19,7 @@ const statusAnswer = v.object({
   self: v.unknown(),
   reports: v.array(v.unknown()),
   ranking: v.unknown(),
+  heard: v.array(v.object({ node: nodeName, ago_ms: v.pipe(v.number(), v.finite()) })),
 });
 
 const commandAnswer = v.object({ ok: v.boolean(), text: v.string() });
@@ -42,7 +44,7 @@ export function parseStatus(text: string): Answered<StatusAnswer> {
   const ranking = outer.output.ranking === null ? null : rankingOf(outer.output.ranking);
   return ranking === undefined
     ? broken('ranking')
-    : { ok: true, value: { self, reports, ranking } };
+    : { ok: true, value: { self, reports, ranking, heard: outer.output.heard } };
 }
 
 export function parseCommandAnswer(text: string): Answered<CommandAnswer> {

@@ -16,6 +16,11 @@ export interface StatusAnswer {
   readonly self: NodeReport;
   readonly reports: readonly NodeReport[];
   readonly ranking: Ranking | null;
+  /**
+   * How long ago, in milliseconds, something new came from each of the others. A report lies
+   * retained in the brokers when its node has long been dead, so only this tells them apart.
+   */
+  readonly heard: readonly { readonly node: string; readonly ago_ms: number }[];
 }
 
 /** How a command ended, in words for the person who gave it. */

@@ -46,7 +46,7 @@ export async function openCarriers(
 ): Promise<Carriers> {
   const { settings, self, keyring, clock, findings } = place;
   const names = settings.cluster.nodes.map(({ name }) => name);
-  const peers = peerReports(keyring, names);
+  const peers = peerReports(keyring, names, clock);
   let receive: Messenger['receive'] = () => {};
   const links: LeaseLinks = leaseLinks({
     network,

@@ -22,6 +22,8 @@ export interface NodeRow {
   readonly name: string;
   /** Null: the cluster counts on this node, but nothing has been heard of it. */
   readonly report: NodeReport | null;
+  /** For how long it has been silent, milliseconds; null when it is heard, or never was. */
+  readonly silentMs: number | null;
   readonly isMaster: boolean;
   readonly isSelf: boolean;
   /** Stands in the member list: its vote counts now. */
@@ -49,8 +51,24 @@ export interface ClusterView {
   readonly promotesAlone: boolean;
 }
 
+/** Three reports missed: every agent reports each two seconds. */
+const SILENT_MS = 7000;
+
+/** The answer without the reports of nodes that have gone silent. */
+export function heardOnly(answer: StatusAnswer): StatusAnswer {
+  const fresh = answer.reports.filter(({ node }) => silence(node, answer) === null);
+  return { ...answer, reports: fresh };
+}
+
+function silence(node: string, { self, heard }: StatusAnswer): number | null {
+  if (node === self.node) return null;
+  const ago = heard.find((one) => one.node === node)?.ago_ms ?? 0;
+  return ago < SILENT_MS ? null : ago;
+}
+
 /** Builds the view. The highest epoch wins wherever two reports disagree. */
-export function clusterView(answer: StatusAnswer): ClusterView {
+export function clusterView(everything: StatusAnswer): ClusterView {
+  const answer = heardOnly(everything);
   const reports = [...newest([...answer.reports, answer.self]).values()];
   const masters = reports
     .filter((report) => report.role === 'master')
@@ -69,7 +87,7 @@ export function clusterView(answer: StatusAnswer): ClusterView {
     master,
     masterReport,
     stale: masters.filter((report) => report.node !== master),
-    rows: rows(answer, reports, members, master, masterReport),
+    rows: rows(everything, reports, members, master, masterReport),
     members,
     majority,
     reachable,
@@ -109,7 +127,8 @@ function rows(
   const streams = masterReport?.receivers ?? [];
   const ranked = answer.ranking?.order ?? [];
   const names = new Set([
-    ...reports.map((report) => report.node),
+    ...answer.reports.map((report) => report.node),
+    answer.self.node,
     ...members,
     ...streams.map((receiver) => receiver.node),
     ...ranked.map((entry) => entry.node),
@@ -120,6 +139,7 @@ function rows(
     return {
       name,
       report,
+      silentMs: report === null ? silence(name, answer) : null,
       isMaster: name === master,
       isSelf: name === answer.self.node,
       member: members.includes(name),

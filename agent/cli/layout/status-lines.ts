@@ -3,11 +3,11 @@
  * one sentence that says whether all is well, what the next death would cost, the nodes, what a
  * person should look at, and the last decision. Pure: answer in, lines out.
  *
- * Says only what the reports say. A node that is silent is "not heard of from here", not "dead".
+ * Says only what the reports say. A node that is silent is silent, seen from here; not "dead".
  */
 import type { NodeReport } from '../../../shared/protocol/report.ts';
 import type { StatusAnswer } from '../control.ts';
-import { type ClusterView, clusterView, type NodeRow } from './cluster-view.ts';
+import { type ClusterView, clusterView, heardOnly, type NodeRow } from './cluster-view.ts';
 import { blank, hanging, type Line, line, type Span, span, type Tone } from './lines.ts';
 import { type Column, table } from './table.ts';
 import { ago, count, duration, list } from './words.ts';
@@ -18,11 +18,12 @@ const LABEL = 11;
 
 export function statusLines(answer: StatusAnswer, width: number): Line[] {
   const view = clusterView(answer);
+  const heard = heardOnly(answer);
   const sections = [
     [headline(view), ...facts(view)],
     table(nodeColumns(view), view.rows, width),
-    findings(answer),
-    lastDecision(answer, view),
+    findings(heard),
+    lastDecision(heard, view),
   ];
   return sections
     .filter((section) => section.length > 0)
@@ -160,7 +161,7 @@ const settled = new Set(['serving', 'following']);
 
 const state = (row: NodeRow): Span =>
   row.report === null
-    ? span('not heard of', 'bad')
+    ? span(row.silentMs === null ? 'not heard of' : `silent ${duration(row.silentMs)}`, 'bad')
     : span(words(row.report.phase), settled.has(row.report.phase) ? 'plain' : 'warn');
 
 function lag(row: NodeRow): Span {

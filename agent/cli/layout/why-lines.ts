@@ -8,7 +8,7 @@
  */
 import type { NodeReport } from '../../../shared/protocol/report.ts';
 import type { StatusAnswer } from '../control.ts';
-import { type ClusterView, clusterView } from './cluster-view.ts';
+import { type ClusterView, clusterView, heardOnly } from './cluster-view.ts';
 import { blank, hanging, type Line, line, span } from './lines.ts';
 import { ago, byName, count, duration } from './words.ts';
 
@@ -19,7 +19,8 @@ export interface WhyOptions {
 
 const TIME = 18;
 
-export function whyLines(answer: StatusAnswer, options: WhyOptions): Line[] {
+export function whyLines(everything: StatusAnswer, options: WhyOptions): Line[] {
+  const answer = heardOnly(everything);
   const view = clusterView(answer);
   const teller = view.masterReport ?? answer.self;
   const sections = [

@@ -19,7 +19,9 @@ test('a refusal of the agent is told in its words', () => {
 test('one wrong report refuses the whole, and says which', () => {
   const { self, reports, ranking } = healthy();
   const wrong = reports.map((report, at) => (at === 2 ? { ...report, epoch: 'twelve' } : report));
-  const parsed = parseStatus(JSON.stringify({ ok: true, self, reports: wrong, ranking }));
+  const parsed = parseStatus(
+    JSON.stringify({ ok: true, self, reports: wrong, ranking, heard: [] }),
+  );
   expect(parsed.ok).toBe(false);
   expect(parsed.ok ? '' : parsed.message).toContain('reports.2');
 });

@@ -55,14 +55,16 @@ describe('baton status', () => {
 
   test('a node alone, before it was founded', () => {
     const self = report('pi1', { list: null, master: null, epoch: 0, revision: 0, reasons: [] });
-    const lines = status({ self, reports: [], ranking: null }, plain(80));
+    const lines = status({ self, reports: [], ranking: null, heard: [] }, plain(80));
     expect(lines[0]).toBe('No master among 1 node · last epoch 0');
     expect(lines.join('\n')).toContain('has not been founded');
   });
 
   test('a master that is still starting is not called serving', () => {
     const self = master({ phase: 'promoting' });
-    expect(status({ self, reports: [], ranking: null }, plain(80))[0]).toContain('promoting');
+    expect(status({ self, reports: [], ranking: null, heard: [] }, plain(80))[0]).toContain(
+      'promoting',
+    );
   });
 });
 
@@ -81,7 +83,7 @@ describe('baton why', () => {
   test('a master that has forgotten says so', () => {
     const self = master({ reasons: [], promotion: [] });
     const lines = render(
-      whyLines({ self, reports: [], ranking: null }, { everybody: false }),
+      whyLines({ self, reports: [], ranking: null, heard: [] }, { everybody: false }),
       plain(80),
     );
     expect(lines.join('\n')).toContain('nothing is remembered');
@@ -109,6 +111,9 @@ describe('whatever a report says', () => {
     self: anyReport,
     reports: fc.array(anyReport, { maxLength: 5 }),
     ranking: fc.constant(null),
+    heard: fc.array(fc.record({ node: fc.constantFrom('pi1', 'stranger'), ago_ms: fc.nat() }), {
+      maxLength: 3,
+    }),
   });
 
   test('no control character and no line beyond the width reaches the terminal', () => {

@@ -15,7 +15,7 @@ export const report = (node: string, change: Partial<NodeReport> = {}): NodeRepo
   phase: 'following',
   epoch: 12,
   master: 'pi1',
-  api: 'https://10.0.0.11:6443',
+  api: '10.0.0.11:6443',
   list: { epoch: 12, number: 4, members, previous: [], committed: true },
   lease_left_ms: null,
   lineage_epoch: 12,
@@ -85,16 +85,24 @@ export const healthy = (): StatusAnswer => ({
       { node: 'pi3', score: 60, reasons: ['undervoltage 2 h ago', 'wireless'] },
     ],
   },
+  heard: ['pi1', 'pi3', 'pi4', 'pi5'].map((node) => ({ node, ago_ms: 900 })),
 });
 
 /** The master is gone, nobody has taken over yet; pi3 fell behind and pi5 is silent. */
 export const noMaster = (): StatusAnswer => ({
   self: report('pi2', { master: null, api: null, phase: 'asking' }),
   reports: [
+    // Its last report is still retained by the brokers.
+    master(),
     report('pi3', { master: null, api: null, phase: 'yielding', revision: 120_000_000_002 }),
     witness('pi4', { master: null, api: null, phase: 'vacant' }),
   ],
   ranking: null,
+  heard: [
+    { node: 'pi1', ago_ms: 9400 },
+    { node: 'pi3', ago_ms: 1100 },
+    { node: 'pi4', ago_ms: 300 },
+  ],
 });
 
 /** Much to look at: a silent voter, a late stream, an old master, findings on two nodes. */
@@ -122,6 +130,7 @@ export const troubled = (): StatusAnswer => ({
     report('pi5', { role: 'master', phase: 'serving', epoch: 11, master: 'pi5' }),
   ],
   ranking: null,
+  heard: [],
 });
 
 /** The smallest cluster: two voters, no witness. */
@@ -136,5 +145,6 @@ export const two = (): StatusAnswer => {
     }),
     reports: [report('pi2', { epoch: 3, list })],
     ranking: null,
+    heard: [],
   };
 };

@@ -28,6 +28,7 @@ export const returned = (): StatusAnswer => ({
     ...others(),
   ],
   ranking: healthy().ranking,
+  heard: [],
 });
 
 /** Both receivers run behind: one by a slow network, one by a full copy that has just begun. */
@@ -40,6 +41,7 @@ export const lagging = (): StatusAnswer => ({
     witness('pi5'),
   ],
   ranking: null,
+  heard: [],
 });
 
 /** Only two of five are left; the one that was master has fenced itself. */
@@ -60,6 +62,7 @@ export const noMajority = (): StatusAnswer => ({
   }),
   reports: [report('pi2', { master: null, api: null, phase: 'asking' })],
   ranking: null,
+  heard: [],
 });
 
 /** The coordinator on pi1 is gone: the ranking comes from another one, and one finding says so. */
@@ -79,6 +82,7 @@ export const coordinatorDead = (): StatusAnswer => {
         { node: 'pi3', score: 60, reasons: ['wireless'] },
       ],
     },
+    heard: [],
   };
 };
 
@@ -109,4 +113,5 @@ export const promoting = (): StatusAnswer => ({
     witness('pi5', { epoch: 12, master: null, phase: 'vacant' }),
   ],
   ranking: healthy().ranking,
+  heard: [],
 });
