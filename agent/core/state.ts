@@ -157,6 +157,8 @@ export interface CoreState {
   readonly attempt: Attempt | null;
   readonly round: RoundTally | null;
   readonly learning: Learning | null;
+  /** L9, founding: voters that this process has known without a record (they asked, or said so). */
+  readonly recordless: readonly NodeName[];
   readonly leader: Leader | null;
   /** What is known of the other nodes' replicas (L14). */
   readonly positions: Readonly<Record<NodeName, Position>>;
@@ -225,6 +227,7 @@ export function initialState(_config: CoreConfig): CoreState {
     attempt: null,
     round: null,
     learning: null,
+    recordless: [],
     leader: null,
     positions: {},
     heard: {},

@@ -5,14 +5,16 @@
  * After its silence the node asks the configured voters, under a new request each time; only answers
  * to the newest count. A majority of the **others** with records teaches it. A cluster is founded
  * only when every single configured voter says that it is fresh: one that cannot be asked may hold a
- * record. `baton found` ends the wait by hand, where no majority can ever answer.
+ * record. Voters end their silence one after the other, so the first one founds before the next one
+ * asks; its record counts as fresh for whoever knew it without a record in this life and finds
+ * nothing in it but the founding. `baton found` ends the wait by hand, where no majority can answer.
  */
 import type { Learn, Learned, NodeName } from '../../../shared/protocol/lease-messages.ts';
 import { after, type Instant, milliseconds } from '../../../shared/time/duration.ts';
 import type { LearnedAnswer } from '../state.ts';
 import { arm, disarm, explain, reply, send, type Turn, update, updateDisk } from '../turn.ts';
 import type { DiskRecord } from '../types.ts';
-import { foundingList, newerList } from './member-list.ts';
+import { compareLists, foundingList, newerList } from './member-list.ts';
 import { configuredVoters, isVoter, takesPart } from './roles.ts';
 import { isSilent } from './silence.ts';
 import { scheduleAttempt } from './vacancy.ts';
@@ -44,6 +46,7 @@ export function learn(turn: Turn): void {
 export function answerLearn(turn: Turn, from: NodeName, message: Learn): void {
   const { disk } = turn.state;
   if (!isVoter(turn.config, turn.config.node)) return;
+  rememberRecordless(turn, from);
   const answer: Learned = {
     kind: 'learned',
     request: message.request,
@@ -55,29 +58,46 @@ export function answerLearn(turn: Turn, from: NodeName, message: Learn): void {
   send(turn, from, answer);
 }
 
+/** A voter asks, or says `fresh`, only while it holds no record. */
+function rememberRecordless(turn: Turn, node: NodeName): void {
+  const { recordless, disk } = turn.state;
+  if (disk !== null || recordless.includes(node)) return;
+  update(turn, { recordless: [...recordless, node] });
+}
+
 export function hearLearned(turn: Turn, from: NodeName, message: Learned): void {
   const { learning, disk } = turn.state;
   if (learning === null || disk !== null || learning.request !== message.request) return;
   if (!others(turn).includes(from)) return;
   const { answer, highest_epoch, epoch_owner, list } = message;
+  if (answer === 'fresh') rememberRecordless(turn, from);
   const answers = { ...learning.answers, [from]: { answer, highest_epoch, epoch_owner, list } };
   update(turn, { learning: { ...learning, answers } });
   conclude(turn);
 }
 
 function conclude(turn: Turn): void {
-  const { learning } = turn.state;
+  const { learning, recordless } = turn.state;
   if (learning === null) return;
   const asked = others(turn);
   const answers = Object.values(learning.answers);
+  const isFresh = ([node, answer]: [NodeName, LearnedAnswer]): boolean =>
+    answer.answer === 'fresh' || (recordless.includes(node) && isFounding(turn, answer));
   const taught = answers.filter((answer) => answer.answer === 'record');
   if (taught.length * 2 > asked.length) {
     const record = newestRecord(turn, taught);
     settle(turn, record, `learned epoch ${record.highest_epoch} from the others.`);
-  } else if (answers.length === asked.length && taught.length === 0) {
+  } else if (answers.length === asked.length && Object.entries(learning.answers).every(isFresh)) {
     settle(turn, founding(turn), 'founds the cluster: every voter is fresh.');
   }
 }
+
+/** A record that nothing was ever granted under. */
+const isFounding = (turn: Turn, { highest_epoch, epoch_owner, list }: LearnedAnswer): boolean =>
+  highest_epoch === 0 &&
+  epoch_owner === null &&
+  list !== null &&
+  compareLists(list, founding(turn).list) === 0;
 
 function newestRecord(turn: Turn, taught: readonly LearnedAnswer[]): DiskRecord {
   let record = founding(turn);

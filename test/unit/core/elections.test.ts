@@ -31,6 +31,27 @@ describe('a first start', () => {
     expect(cluster.trace.join('\n')).toContain('install_datastore epoch 1 raise false from none');
   });
 
+  it('founds although its voters start, and so end their silence, one after the other (L9)', () => {
+    const cluster = new CoreCluster(three);
+    for (const node of ['a', 'b', 'c']) {
+      cluster.boot(node);
+      cluster.run(2500);
+    }
+    cluster.run(12_000);
+    expect(cluster.serving()).toHaveLength(1);
+  });
+
+  it('does not found beside a founding record of a voter that it never knew without one', () => {
+    const cluster = new CoreCluster(three);
+    cluster.boot('a', 'b');
+    cluster.run(9000);
+    cluster.give('b', { kind: 'command', id: '1', command: { name: 'found' } });
+    cluster.boot('a', 'c');
+    cluster.run(60_000);
+    expect(cluster.serving()).toEqual([]);
+    expect(cluster.view('a')).toMatchObject({ phase: 'learning' });
+  });
+
   it('waits as long as one configured voter has never answered (L9, founding)', () => {
     const cluster = new CoreCluster(three);
     cluster.boot('a', 'b');
