@@ -23,6 +23,7 @@ import {
 import { NameWatch, type NameWatchEvents } from './name-watch.ts';
 import type { KnownNode, TransportKeys } from './parties.ts';
 import { RetainedLedger } from './retained-ledger.ts';
+import { retainInOrder } from './retained-order.ts';
 import { bootIdOf, type Session, scopedClientId } from './session.ts';
 import { ToldOnce } from './told-once.ts';
 import { publishRefusal, subscribeRefusal } from './topic-rules.ts';
@@ -118,6 +119,7 @@ class AedesBroker implements Broker {
   async open(): Promise<void> {
     const { at, readersAt, nodes, keys, log } = this.#options;
     await this.#aedes.listen();
+    retainInOrder(this.#aedes);
     for (const [filter, handler] of Object.entries(this.#options.handlers ?? {})) {
       this.onMessage(filter, handler);
     }

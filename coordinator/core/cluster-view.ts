@@ -6,7 +6,7 @@
  * | `master` | the node that reports holding the lease, or `none` |
  * | `epoch` | the highest epoch anybody reports |
  * | `reason` | why the last change of master came about, in the words of the node that decided |
- * | `lag_revisions` | what a failover would lose now: lag of the closest receiver, or `no-receiver` |
+ * | `lag_revisions` | lag of the closest receiver, what a failover loses; or `no-receiver` |
  * | `ranking` | the receivers, best first |
  * | `scout/<node>/score`, `scout/<node>/reasons` | its points, and what they are made of |
  *

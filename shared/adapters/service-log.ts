@@ -55,7 +55,7 @@ export const journalLine = (json: string): string => {
   return `<${priorityOf(level)}>${text}${rest}\n`;
 };
 
-/** JOURNAL_STREAM is inherited by children whose output goes elsewhere; systemd.exec(5) says how. */
+/** JOURNAL_STREAM is inherited also where output goes elsewhere; systemd.exec(5) says how. */
 const goesToJournal = (stream: string | undefined): boolean => {
   if (stream === undefined) return false;
   const { dev, ino } = fstatSync(1);

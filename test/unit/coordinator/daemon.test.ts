@@ -107,7 +107,7 @@ describe('baton-coordinator', () => {
     server.close();
   });
 
-  it('ends with status 0 on SIGTERM, also while somebody is half way through a handshake', async () => {
+  it('ends with status 0 on SIGTERM, also in the middle of a handshake', async () => {
     const port = await freePort();
     const daemon = start('--settings', settingsFile(port, await freePort()));
     await eventually('the start', () => daemon.stdout().includes('listens on port'));

@@ -73,6 +73,7 @@ describe('start', () => {
         readStartUp(memoryFiles({ [SETTINGS]: one, [KEY]: other }), SETTINGS);
         expect(linesOf({ [SETTINGS]: settings, [KEY]: other })).toContain(KEY);
       }),
+      { numRuns: 40 },
     );
   });
 });
