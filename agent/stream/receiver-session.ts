@@ -278,8 +278,8 @@ export class ReceiverSession {
     verdict?.then(
       ({ id, ok, detail }) => {
         if (!ok) {
-          const text = `The master’s archive was not taken, so this node cannot take over: ${detail}`;
-          this.#host.finding({ code: 'archive-refused', text });
+          const text = 'The master’s archive was not taken, so this node cannot take over';
+          this.#host.finding({ code: 'archive-refused', text: `${text}: ${detail}` });
         }
         const words = detail.slice(0, 1000);
         this.#outbox.push(streamFrame('archive-answer', { id, ok, detail: words }));

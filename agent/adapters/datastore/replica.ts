@@ -246,20 +246,22 @@ export class ReplicaStore implements Replica {
   }
 
   beginWhole(): void {
-    this.#whole.begin();
+    this.#guard('begin a whole copy', () => this.#whole.begin());
   }
 
   appendWhole(offset: number, bytes: Uint8Array): void {
-    this.#whole.append(offset, bytes);
+    this.#guard('store a whole copy', () => this.#whole.append(offset, bytes));
   }
 
   endWhole(revision: number, lineage: Lineage): void {
-    this.#whole.end({ revision, lineage });
-    // The rows are of an earlier schema and older than the whole copy.
-    this.abandonCopy();
-    this.#file.database.close();
-    removeDatabase(this.#path('replica.db'));
-    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+    this.#guard('take the whole copy into use', () => {
+      this.#whole.end({ revision, lineage });
+      // The rows are of an earlier schema and older than the whole copy.
+      this.abandonCopy();
+      this.#file.database.close();
+      removeDatabase(this.#path('replica.db'));
+      this.#file = this.#openOrSetAside(this.#path('replica.db'));
+    });
   }
 
   /** What a promotion or a save copies from. */

@@ -1,4 +1,6 @@
 /** SQLite's failures, mapped once to ours. */
+
+import { errnoOf, fromErrno } from '../../../shared/adapters/errno.ts';
 import { BatonError, isBatonError } from '../../../shared/errors/baton-error.ts';
 import type { ErrorCode } from '../../../shared/errors/registry.ts';
 
@@ -21,6 +23,8 @@ export const isDamage = (error: unknown): boolean => {
 /** `what` says what was being done, for example "apply rows to the replica". */
 export const datastoreError = (error: unknown, what: string): BatonError => {
   if (isBatonError(error)) return error;
+  // node:sqlite's own code has underscores; those of the kernel have none.
+  if (/^E[A-Z0-9]+$/.test(errnoOf(error) ?? '')) return fromErrno(error, what, '');
   const words = error instanceof Error ? error.message : String(error);
   const code: ErrorCode = codeOf(error) === SQLITE_FULL ? 'disk-full' : 'datastore-failed';
   return new BatonError(code, 'operational', `could not ${what}: ${words}`, { cause: error });

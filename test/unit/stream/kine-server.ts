@@ -6,6 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { createSchema } from '../../../agent/adapters/datastore/kine-schema.ts';
 import { KineTable } from '../../../agent/adapters/datastore/kine-table.ts';
+import type { LiveSlices } from '../../../agent/stream/live-state.ts';
 
 export class KineServer {
   readonly database: DatabaseSync;
@@ -76,7 +77,7 @@ export class KineServer {
 }
 
 /** What an API client would list: name → value of the newest row, deleted ones left out. */
-export const liveObjects = (table: { liveSlice: KineTable['liveSlice'] }): Map<string, string> => {
+export const liveObjects = (table: LiveSlices): Map<string, string> => {
   const objects = new Map<string, string>();
   for (const row of table.liveSlice(Number.MAX_SAFE_INTEGER, '', 1_000_000)) {
     if (row.deleted || row.name === 'compact_rev_key') continue;
