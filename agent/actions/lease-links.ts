@@ -2,7 +2,7 @@
  * The direct links for lease messages: this voter dials every eligible node, and takes what dials.
  *
  * Two nodes that may both be master dial each other and so have two links; a frame goes out on one
- * of them. A link that is lost is dialled again after a pause that doubles up to ten seconds, so
+ * of them. A link that is lost is dialled again after a pause that doubles up to four seconds, so
  * that a dead node costs nothing; what is sent meanwhile is lost, as any lease message may be.
  * Trouble is told once per change, not once per try.
  *
@@ -10,6 +10,7 @@
  * Source: DESIGN section 6 "Direct links".
  */
 import { isBatonError } from '../../shared/errors/baton-error.ts';
+import type { ErrorCode } from '../../shared/errors/registry.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
 import type { FrameConnection, LinkNetwork } from '../../shared/ports/network.ts';
 import type { NodeName } from '../../shared/protocol/lease-messages.ts';
@@ -23,7 +24,9 @@ export interface LinkPeer {
 
 export interface LinkNotice {
   readonly peer: NodeName;
+  /** `refused`: trying again will not help, a person must act; `code` says what it is. */
   readonly state: 'up' | 'down' | 'refused';
+  readonly code: ErrorCode | null;
   readonly text: string;
 }
 
@@ -50,7 +53,7 @@ export interface LeaseLinks {
 
 const DIAL_LIMIT = seconds(3);
 const FIRST_PAUSE_MS = 500;
-const LONGEST_PAUSE_MS = 10_000;
+const LONGEST_PAUSE_MS = 4000;
 /** More lease connections from one node than this are left over; the oldest goes. */
 const PER_PEER = 3;
 
@@ -60,10 +63,19 @@ export function leaseLinks(options: LeaseLinksOptions): LeaseLinks {
   const told = new Map<NodeName, string>();
   let closed = false;
 
-  const tell = (peer: NodeName, state: LinkNotice['state'], text: string): void => {
-    if (closed || told.get(peer) === state) return;
-    told.set(peer, state);
-    notice({ peer, state, text });
+  const tell = (notified: LinkNotice): void => {
+    const { peer, state, code } = notified;
+    const what = `${state} ${code}`;
+    if (closed || told.get(peer) === what) return;
+    told.set(peer, what);
+    notice(notified);
+  };
+  const failed = (peer: NodeName, error: unknown): void => {
+    // What is no refusal is our own bug and ends the process.
+    if (!isBatonError(error) || error.kind === 'invariant') throw error;
+    const text = `no direct link to ${peer}: ${error.message}`;
+    if (error.kind === 'usage') tell({ peer, state: 'refused', code: error.code, text });
+    else tell({ peer, state: 'down', code: null, text });
   };
 
   /** `gone` is called once when the connection has ended. */
@@ -79,31 +91,27 @@ export function leaseLinks(options: LeaseLinksOptions): LeaseLinks {
     connection.onClose((reason) => {
       const rest = (open.get(peer) ?? []).filter((other) => other !== connection);
       open.set(peer, rest);
-      if (rest.length === 0) tell(peer, 'down', `direct link to ${peer} is down: ${reason}`);
+      const text = `direct link to ${peer} is down: ${reason}`;
+      if (rest.length === 0) tell({ peer, state: 'down', code: null, text });
       gone();
     });
-    tell(peer, 'up', `direct link to ${peer} is up`);
+    tell({ peer, state: 'up', code: null, text: `direct link to ${peer} is up` });
   };
 
   const dial = (peer: LinkPeer, pause: number): void => {
     if (closed) return;
     const { name: node, host, port } = peer;
     const again = (next: number) => clock.in(milliseconds(next), () => dial(peer, next));
-    network
-      .dial({ node, host, port, purpose: 'lease' }, DIAL_LIMIT)
-      .then((connection) => {
-        if (closed) {
-          connection.close('stopping');
-          return;
-        }
-        take(connection, () => again(FIRST_PAUSE_MS));
-      })
-      .catch((error: unknown) => {
-        const refused = isBatonError(error) && error.code === 'link-key-refused';
-        const text = error instanceof Error ? error.message : String(error);
-        tell(node, refused ? 'refused' : 'down', `no direct link to ${node}: ${text}`);
+    network.dial({ node, host, port, purpose: 'lease' }, DIAL_LIMIT).then(
+      (connection) => {
+        if (closed) connection.close('stopping');
+        else take(connection, () => again(FIRST_PAUSE_MS));
+      },
+      (error: unknown) => {
+        failed(node, error);
         again(Math.min(pause * 2, LONGEST_PAUSE_MS));
-      });
+      },
+    );
   };
 
   for (const peer of peers) dial(peer, FIRST_PAUSE_MS);

@@ -129,14 +129,21 @@ function openBus(
   return bus;
 }
 
-function linkNotice({ findings, log }: Place, { peer, state, text }: LinkNotice): void {
-  if (state === 'refused') {
-    findings.note('link-key-refused', text, peer);
+/** What a link that stands takes back. */
+const mended = [
+  'link-key-refused',
+  'link-refused',
+  'duplicate-node',
+  'frame-broken',
+  'message-invalid',
+] as const;
+
+function linkNotice({ findings, log }: Place, { peer, state, code, text }: LinkNotice): void {
+  if (code !== null) {
+    findings.note(code, text, peer);
     return;
   }
-  if (state === 'up') {
-    for (const code of ['link-key-refused', 'message-invalid']) findings.clear(code, peer);
-  }
+  if (state === 'up') for (const known of mended) findings.clear(known, peer);
   log.info({ peer }, text);
 }
 

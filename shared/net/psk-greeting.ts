@@ -26,6 +26,7 @@ import {
 import type { LinkRivals } from './frame-rivals.ts';
 import {
   type DialTarget,
+  dialEnded,
   dialRefused,
   dialTimeout,
   hostOf,
@@ -139,7 +140,7 @@ export const sendGreeting = async (
   };
   socket.write(encodeHello({ to: node, purpose, life: end.life }));
   const first = await firstFrame(socket, decoder);
-  if (first.kind === 'ended') return fail(dialRefused('link-refused', target, 'it hung up'));
+  if (first.kind === 'ended') return fail(dialEnded(target));
   const answer = first.kind === 'frame' ? readAnswer(first.frame) : null;
   if (answer === null) {
     return fail(dialRefused('link-refused', target, 'it answered in no way of this version'));

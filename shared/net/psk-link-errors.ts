@@ -7,7 +7,7 @@
  */
 import type { TLSSocket } from 'node:tls';
 import { errnoOf, fromErrno } from '../adapters/errno.ts';
-import { BatonError } from '../errors/baton-error.ts';
+import { BatonError, type ErrorKind } from '../errors/baton-error.ts';
 
 export type LinkProblemCode =
   | 'link-key-refused'
@@ -103,19 +103,28 @@ export interface DialTarget {
   readonly port: number;
 }
 
+type DialCode = 'link-key-refused' | 'link-refused' | 'link-timeout' | 'duplicate-node';
+
+/** `kind` tells whether trying again may help (`operational`) or a person must act (`usage`). */
 const dialFailure = (
-  code: 'link-key-refused' | 'link-refused' | 'link-timeout' | 'duplicate-node',
+  code: DialCode,
+  kind: ErrorKind,
   { node, host, port }: DialTarget,
   words: string,
   cause?: unknown,
 ): BatonError =>
-  new BatonError(code, 'operational', `${node} (${host}:${port}) ${words}`, {
+  new BatonError(code, kind, `${node} (${host}:${port}) ${words}`, {
     context: { node, host, port },
     cause,
   });
 
 export const refusedKey = (target: DialTarget, cause?: unknown): BatonError =>
-  dialFailure('link-key-refused', target, `refused this node: ${otherKey}`, cause);
+  dialFailure('link-key-refused', 'usage', target, `refused this node: ${otherKey}`, cause);
+
+export const nobodyListens = (target: DialTarget, cause?: unknown): BatonError => {
+  const words = 'is up, but its baton-agent does not listen';
+  return dialFailure('link-refused', 'operational', target, words, cause);
+};
 
 /** Why an attempt failed before the peer had said anything. */
 export const dialError = (error: unknown, target: DialTarget): BatonError => {
@@ -127,29 +136,36 @@ export const dialError = (error: unknown, target: DialTarget): BatonError => {
     const words =
       'does not know this node: its cluster.nodes has no node of this name. ' +
       'Add it there, or set node.name right here';
-    return dialFailure('link-refused', target, words, error);
+    return dialFailure('link-refused', 'usage', target, words, error);
   }
   if (code === 'ETIMEDOUT') return dialTimeout(target);
   if (code.startsWith('ERR_SSL')) {
     const words = 'does not answer as baton does: another program listens there';
-    return dialFailure('link-refused', target, words, error);
+    return dialFailure('link-refused', 'usage', target, words, error);
   }
-  const words =
-    code === 'ECONNREFUSED'
-      ? 'is up, but its baton-agent does not listen'
-      : `cannot be reached (${code === '' ? String(error) : code})`;
-  return dialFailure('link-refused', target, words, error);
+  if (code === 'ECONNREFUSED') return nobodyListens(target, error);
+  const words = `cannot be reached (${code === '' ? String(error) : code})`;
+  return dialFailure('link-refused', 'operational', target, words, error);
 };
 
 export const dialTimeout = (target: DialTarget): BatonError =>
-  dialFailure('link-timeout', target, 'did not answer in time: it is off, asleep or overloaded');
+  dialFailure(
+    'link-timeout',
+    'operational',
+    target,
+    'did not answer in time: it is off, asleep or overloaded',
+  );
+
+/** It proved its key and then went away: it ends just now, or is out of memory. */
+export const dialEnded = (target: DialTarget): BatonError =>
+  dialFailure('link-refused', 'operational', target, 'hung up during the greeting');
 
 /** The peer answered, but not with a welcome. */
 export const dialRefused = (
   code: 'link-refused' | 'duplicate-node',
   target: DialTarget,
   reason: string,
-): BatonError => dialFailure(code, target, `refused the link: ${reason}`);
+): BatonError => dialFailure(code, 'usage', target, `refused the link: ${reason}`);
 
 interface Address {
   readonly host: string;

@@ -42,7 +42,10 @@ export interface LinkNetwork {
     address: { host: string; port: number },
     onConnection: (connection: FrameConnection) => void,
   ): Promise<{ port: number; close(): Promise<void> }>;
-  /** One attempt; rejects with `link-refused`, `link-key-refused` or `link-timeout`. */
+  /**
+   * One attempt; rejects with `link-refused`, `link-key-refused`, `link-timeout` or
+   * `duplicate-node`, of kind `usage` where a person must act and trying again will not help.
+   */
   dial(
     target: { node: string; host: string; port: number; purpose: LinkPurpose },
     timeout: Duration,

@@ -13,6 +13,7 @@ import {
   type DialTarget,
   dialRefused,
   dialTimeout,
+  nobodyListens,
   portInUse,
   refusedKey,
 } from '../../net/psk-link-errors.ts';
@@ -86,7 +87,7 @@ export function memoryNetwork(
   const dial = async (life: Life, target: Target): Promise<FrameConnection> => {
     const { node, host, port, purpose } = target;
     const listening = ports.get(`${host}:${port}`);
-    if (listening === undefined) throw dialRefused('link-refused', target, 'nobody listens');
+    if (listening === undefined) throw nobodyListens(target);
     const { self, refusal } = greet(life, listening.life, target);
     if (refusal !== null) throw refusal;
     const [dialled, taken] = MemoryConnection.pair(self, node, purpose, bounds?.[purpose]);
