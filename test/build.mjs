@@ -28,7 +28,10 @@ const programs = {
 
 const builtin = new Set(builtinModules.flatMap((name) => [name, `node:${name}`]));
 
-/** Bundles one program into `file`; returns its path and size. Throws rolldown's own error, which says where. */
+/**
+ * Bundles one program into `file`; returns its path and size. Throws rolldown's own error, which
+ * says where.
+ */
 async function build(entry, file) {
   const outside = new Set();
   const bundle = await rolldown({

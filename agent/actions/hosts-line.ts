@@ -30,8 +30,8 @@ export const withMaster = (hosts: string, address: string): string => {
     throw new BatonError(
       'settings-invalid',
       'usage',
-      `the master's address "${address}" is not an IP address - /etc/hosts cannot point ${API_NAME} ` +
-        'at a name - give this node an IP address under cluster.nodes',
+      `the master's address "${address}" is not an IP address - /etc/hosts cannot point ` +
+        `${API_NAME} at a name - give this node an IP address under cluster.nodes`,
       { context: { address } },
     );
   }

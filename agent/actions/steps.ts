@@ -4,7 +4,8 @@
  *
  * Steps run one after the other in the order in which they were given, so that a step of a lost
  * epoch, still copying, never works beside one of the next. A fence does not wait in that line: it
- * cuts the step that runs and those that wait, and they report `ok: false` (agent/actions/fence.ts).
+ * cuts the step that runs and those that wait, and they report `ok: false`
+ * (agent/actions/fence.ts).
  *
  * Does not decide what follows a failure: the core does. Source: DESIGN section 5 "Promotion".
  */

@@ -3,7 +3,8 @@
  *
  * One JSON line in, one JSON line out, then the connection ends. Permissions are the file's: mode
  * 0660, the group of the run folder. Input is bounded in length, time and number of connections,
- * so that nobody in the group can make the agent grow. What a line means is agent/actions/control.ts.
+ * so that nobody in the group can make the agent grow. What a line means is
+ * agent/actions/control.ts.
  *
  * Errors: `port-in-use` when another agent answers on the path. A socket file that nobody answers
  * on is left over from a killed agent and is replaced. Source: unix(7).
@@ -102,7 +103,7 @@ const notBound = (path: string, cause: NodeJS.ErrnoException): BatonError =>
   new BatonError(
     cause.code === 'EACCES' ? 'permission-denied' : 'input-output',
     'operational',
-    `the control socket ${path} cannot be opened (${cause.code ?? 'unknown'}) - the baton command ` +
-      'cannot reach this agent - check that the run folder exists and belongs to baton',
+    `the control socket ${path} cannot be opened (${cause.code ?? 'unknown'}) - the baton ` +
+      'command cannot reach this agent - check that the run folder exists and belongs to baton',
     { context: { path }, cause },
   );

@@ -75,12 +75,14 @@ export const diallingEndsBeforeSilence = ({ stream }: AgentSettings): readonly B
   return [{ key: 'stream.silence_limit_ms', sum }];
 };
 
+const shownKeys = [...shownAt.keys()].map((name) => `\`${name}\``).join(', ');
+
 export const agentRules: readonly Rule<AgentSettings>[] = [
   {
     name: 'timing',
     says:
       'The sums of `agent/core/lease/timing-rules.ts` hold: the server is dead before anybody ' +
-      `else may be granted the lease (${[...shownAt.keys()].map((name) => `\`${name}\``).join(', ')}).`,
+      `else may be granted the lease (${shownKeys}).`,
     check: timingIsSafe,
   },
   {

@@ -114,7 +114,9 @@ function hear(turn: Turn, from: NodeName, message: LeaseMessage): void {
   }
 }
 
-/** Who was heard lately, in steps of a second: liveness for people and for L14, never for safety. */
+/**
+ * Who was heard lately, in steps of a second: liveness for people and for L14, never for safety.
+ */
 function hearPresence(turn: Turn, from: NodeName): void {
   const before = turn.state.heard[from];
   if (before !== undefined && turn.now - before < 1000) return;

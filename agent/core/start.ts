@@ -1,5 +1,6 @@
 /**
- * The start of the process: what survived, and what follows from it (LEASE.md, "State"; L2, L9, L14).
+ * The start of the process: what survived, and what follows from it (LEASE.md, "State"; L2, L9,
+ * L14).
  *
  * A restart within one boot finds its /run record and goes on where it was: no silence, no release,
  * no gap. After a boot the node is silent for one maximum lease, and a former master's server that

@@ -26,7 +26,9 @@ const atNodes = (isBroken: boolean, sum: string): readonly BrokenAcross[] =>
 
 export const thisNodeIsListed = ({ node, cluster }: WithCluster): readonly BrokenAcross[] => {
   if (cluster.nodes.some(({ name }) => name === node.name)) return [];
-  const sum = `"${node.name}" is not in cluster.nodes, which has ${names(cluster.nodes)} - add it there or correct the name`;
+  const sum =
+    `"${node.name}" is not in cluster.nodes, which has ${names(cluster.nodes)} - ` +
+    'add it there or correct the name';
   return [{ key: 'node.name', sum }];
 };
 
@@ -68,7 +70,9 @@ export const coordinatorsAreEligible = ({ cluster }: WithCluster): readonly Brok
       ? [
           {
             key: `cluster.nodes[${index}].coordinator`,
-            sum: `${name} runs a coordinator and is not eligible - it would hold keys of others; choose one or the other`,
+            sum:
+              `${name} runs a coordinator and is not eligible - it would hold keys of others; ` +
+              'choose one or the other',
           },
         ]
       : [],

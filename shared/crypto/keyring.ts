@@ -154,8 +154,8 @@ const invalid = (problem: string): BatonError =>
   new BatonError(
     'key-invalid',
     'usage',
-    `the key file cannot be used: ${problem}. Nodes with another key cannot talk to this cluster; ` +
-      '"baton keygen" on an eligible node prints what belongs there',
+    `the key file cannot be used: ${problem}. Nodes with another key cannot talk to this ` +
+      'cluster; "baton keygen" on an eligible node prints what belongs there',
   );
 
 const own = (keys: NodeKeys | null): NodeKeys => {

@@ -71,7 +71,9 @@ export interface PromiseMessage {
   readonly wall_synchronised: boolean;
 }
 
-/** A Prepare or Propose that was not granted; saves the proposer a timeout. Never needed for safety. */
+/**
+ * A Prepare or Propose that was not granted; saves the proposer a timeout. Never needed for safety.
+ */
 export interface Refuse {
   readonly kind: 'refuse';
   readonly ballot: Ballot;

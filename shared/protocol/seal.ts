@@ -2,8 +2,8 @@
  * The seal: a MAC from end to end around a JSON text (L15), so that a broker can drop, delay,
  * repeat and reorder messages, but neither forge nor change one.
  *
- * Form, bytes: HMAC-SHA256 (32) | kind (1) | length of `from` (1) | from | length of `to` (1) | to |
- * JSON. The MAC covers all that follows it, under the key of the pair {from, to}; because `from`
+ * Form, bytes: HMAC-SHA256 (32) | kind (1) | length of `from` (1) | from | length of `to` (1) | to
+ * | JSON. The MAC covers all that follows it, under the key of the pair {from, to}; because `from`
  * and `to` are inside, nothing can be sent back to its sender or on to a third node. JSON is
  * parsed only after the MAC was found right.
  *

@@ -234,7 +234,7 @@ describe.each(implementations)('%s', (_name, make) => {
     expect(near.send({ type: 'batch', header: null, body })).toBe(false);
   });
 
-  test('a wrong key, an unknown name, a wrong address and an empty port are told apart', async () => {
+  test('wrong key, unknown name, wrong address and empty port are told apart', async () => {
     const join = make();
     const { port, taken } = await listen(join('pi1'));
     const failure = async (network: LinkNetwork, at: number, node: string) =>

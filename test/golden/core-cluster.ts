@@ -1,7 +1,8 @@
 /**
- * A few cores on one virtual clock, for golden traces and rule tests: every effect is carried out at
- * once, every message arrives after the same latency unless the test cuts or holds it. The simulator
- * (test/sim) is the hostile sibling of this; here nothing happens that the test did not ask for.
+ * A few cores on one virtual clock, for golden traces and rule tests: every effect is carried out
+ * at once, every message arrives after the same latency unless the test cuts or holds it. The
+ * simulator (test/sim) is the hostile sibling of this; here nothing happens that the test did not
+ * ask for.
  */
 import { type CoreState, decide, initialState, view } from '../../agent/core/mastership.ts';
 import type {

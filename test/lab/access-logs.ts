@@ -1,6 +1,7 @@
 /**
  * Reads the access logs that both stand-ins write (`server/access.log`, one JSON line per answer),
- * wherever they have got to: a former master's `server/` folder is moved to quarantine with its log.
+ * wherever they have got to: a former master's `server/` folder is moved to quarantine with its
+ * log.
  *
  * A line that was torn by a SIGKILL is skipped and counted; it can only be the last one of a life.
  */

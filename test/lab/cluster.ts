@@ -99,7 +99,8 @@ const refuseTakenPorts = async (points: readonly { host: string; port: number }[
     const hint =
       left.length === 0
         ? 'another program listens there - see who with: ss -ltnp'
-        : `another run of this lab is still there - wait for it, or end it with: kill -9 ${left.join(' ')}`;
+        : 'another run of this lab is still there - wait for it, or end it with: ' +
+          `kill -9 ${left.join(' ')}`;
     throw refusal(`${host}:${port} is in use - the lab's nodes need it - ${hint}`);
   }
 };

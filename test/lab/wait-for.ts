@@ -5,8 +5,8 @@ import { BatonError } from '../../shared/errors/baton-error.ts';
 const PERIOD_MS = 10;
 
 /**
- * Polls until `check` gives something. Errors: `process-failed` naming `what`, after `limitMs`, or at
- * once with the reason of `signal`.
+ * Polls until `check` gives something. Errors: `process-failed` naming `what`, after `limitMs`, or
+ * at once with the reason of `signal`.
  */
 export const waitFor = async <T>(
   what: string,

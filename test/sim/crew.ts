@@ -1,6 +1,6 @@
 /**
- * The threads that schedules run on. Each asks for its next batch when it has reported the last one,
- * so a slow thread delays nobody. Which thread ran a batch changes nothing in its report.
+ * The threads that schedules run on. Each asks for its next batch when it has reported the last
+ * one, so a slow thread delays nobody. Which thread ran a batch changes nothing in its report.
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';

@@ -1,9 +1,9 @@
 /**
  * Everything that the simulator can do to a cluster, each with its class.
  *
- * `inside`: the model of DESIGN section 3 promises that no such fault, nor any mix of them, makes two
- * masters. `beyond`: nothing is promised (drift past the bound, timers that lie, disks that lose
- * what was synced, an operator who is wrong); those are measured, and counted apart.
+ * `inside`: the model of DESIGN section 3 promises that no such fault, nor any mix of them, makes
+ * two masters. `beyond`: nothing is promised (drift past the bound, timers that lie, disks that
+ * lose what was synced, an operator who is wrong); those are measured, and counted apart.
  */
 export type FaultClass = 'inside' | 'beyond';
 

@@ -2,8 +2,8 @@
  * What each fault of a plan does to the world, and what its end takes back.
  *
  * Faults are counted by the phase in which they found the node (coverage.ts). A lasting fault holds
- * `world.disturbances` up, for the liveness bound runs from the last change of anything. Which faults
- * exist, and which are inside the model, stands in fault-kinds.ts.
+ * `world.disturbances` up, for the liveness bound runs from the last change of anything. Which
+ * faults exist, and which are inside the model, stands in fault-kinds.ts.
  */
 
 import type { Instant } from '../../shared/time/duration.ts';

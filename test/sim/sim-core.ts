@@ -1,4 +1,6 @@
-/** The core under test as the simulator sees it: three pure functions over a state it never opens. */
+/**
+ * The core under test as the simulator sees it: three pure functions over a state it never opens.
+ */
 import type { AgentEvent, CoreConfig, CoreView, Decision } from '../../agent/core/types.ts';
 import type { Instant } from '../../shared/time/duration.ts';
 

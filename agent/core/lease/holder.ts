@@ -1,8 +1,8 @@
 /**
  * The holder: winning, renewing, losing (L5, L7, L10, L13).
  *
- * The self-fence deadline counts from the moment the last granted round was sent; nothing else moves
- * it. Each granted round shows the gate its new deadline. What the role is used for stands in
+ * The self-fence deadline counts from the moment the last granted round was sent; nothing else
+ * moves it. Each granted round shows the gate its new deadline. What the role is used for stands in
  * core/promotion.ts.
  */
 import type {

@@ -2,9 +2,9 @@
  * L10: the member list changes, one voter in or out at a time.
  *
  * Only the holder changes it: the new list is written uncommitted under its epoch, counts together
- * with its predecessor, and is committed once a granted round has shown that majorities of both know
- * it. The next change waits for that. Voters ask to be let go (an orderly shutdown) and to be taken
- * in (a return); one that has been dead for `retireAfter` is taken out.
+ * with its predecessor, and is committed once a granted round has shown that majorities of both
+ * know it. The next change waits for that. Voters ask to be let go (an orderly shutdown) and to be
+ * taken in (a return); one that has been dead for `retireAfter` is taken out.
  */
 import type { Learned, Membership, NodeName } from '../../../shared/protocol/lease-messages.ts';
 import { after, milliseconds } from '../../../shared/time/duration.ts';

@@ -99,7 +99,8 @@ const prepare = (database: DatabaseSync): Statements => ({
     `SELECT MAX(prev_revision) AS value FROM kine WHERE name = 'compact_rev_key'`,
   ),
   insert: database.prepare(
-    `INSERT INTO kine(name, created, deleted, create_revision, prev_revision, lease, value, old_value)
+    `INSERT INTO kine(name, created, deleted, create_revision, prev_revision, lease, value,
+      old_value)
       SELECT ?, ?, ?, ?, ?, ?, ?, (SELECT value FROM kine WHERE id = ?) AS old_value`,
   ),
 });

@@ -16,7 +16,9 @@ import { isIP } from 'node:net';
 
 const tag = { boolean: 1, integer: 2, bits: 3, octets: 4, oid: 6, utf8: 12, sequence: 48, set: 49 };
 
-/** One DER element: tag, length (short form, or long form with as many bytes as needed), content. */
+/**
+ * One DER element: tag, length (short form, or long form with as many bytes as needed), content.
+ */
 const element = (kind: number, ...parts: Uint8Array[]): Buffer => {
   const content = Buffer.concat(parts);
   const size: number[] = [];

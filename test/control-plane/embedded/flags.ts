@@ -34,8 +34,8 @@ const idle = new Map<string, Kind>([
   ...words(
     'bool',
     `disable-agent disable-scheduler disable-controller-manager disable-cloud-controller
-     disable-kube-proxy disable-network-policy disable-helm-controller tls-san-security alsologtostderr
-     selinux prefer-bundled-bin protect-kernel-defaults with-node-id docker rootless
+     disable-kube-proxy disable-network-policy disable-helm-controller tls-san-security
+     alsologtostderr selinux prefer-bundled-bin protect-kernel-defaults with-node-id docker rootless
      supervisor-metrics embedded-registry`,
   ),
   ...words(

@@ -21,7 +21,8 @@ const tokenError = (message: string): BatonError =>
 
 const badForm = (): BatonError =>
   tokenError(
-    'failed to normalize token; must be in format K10<CA-HASH>::<USERNAME>:<PASSWORD> or <PASSWORD>',
+    'failed to normalize token; must be in format K10<CA-HASH>::<USERNAME>:<PASSWORD> or ' +
+      '<PASSWORD>',
   );
 
 /** The password of a token in either form. Errors: `key-invalid`. */

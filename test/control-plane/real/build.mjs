@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * Builds the real stand-in for k3s (this folder) and prints the path of the binary on its last line.
+ * Builds the real stand-in for k3s (this folder) and prints the path of the binary on its last
+ * line.
  *
  * The binary is kept in `${BATON_CACHE:-~/.cache/baton}/control-plane-<hash>/baton-k3s`; the hash
  * covers the sources, go.mod, go.sum and the build's settings, so an unchanged tree builds nothing.

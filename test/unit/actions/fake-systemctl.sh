@@ -1,7 +1,8 @@
 #!/bin/sh
 # As much of systemctl as agent/adapters/systemctl-units.ts uses, on real processes and a folder of
 # files. Start and stop are jobs of systemd's own, so the "server" outlives every caller.
-#   FAKE_SYSTEMD: folder · FAKE_GATE: command of ExecCondition · FAKE_SERVER: shell text of the server
+#   FAKE_SYSTEMD: folder · FAKE_GATE: command of ExecCondition · FAKE_SERVER: shell text of the
+#   server
 set -u
 verb=$1
 shift

@@ -136,7 +136,8 @@ describe('the cluster', () => {
       agentText.replaceAll(/( +)address: .*\n/g, '$&$1voter: false\n'),
       4,
       'cluster.nodes',
-      '0 of 3 nodes vote, so nobody can be given the lease - remove "voter: false" from at least one',
+      '0 of 3 nodes vote, so nobody can be given the lease - ' +
+        'remove "voter: false" from at least one',
     ],
     [
       'voters-are-few',
@@ -154,8 +155,8 @@ describe('the cluster', () => {
           .replace(/ {4}- name: more3[\s\S]*$/, ''),
       4,
       'cluster.nodes',
-      '4 coordinators (pi1, more0, more1, more2) are more than 3 - every agent keeps a connection ' +
-        'to each',
+      '4 coordinators (pi1, more0, more1, more2) are more than 3 - every agent keeps a ' +
+        'connection to each',
     ],
     [
       'coordinators-are-eligible',

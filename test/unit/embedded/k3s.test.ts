@@ -98,7 +98,7 @@ test('a missing file is written again from the datastore', async () => {
   expect(readFileSync(path, 'utf8')).toBe(before);
 });
 
-test('SIGTERM stops the API first, then the datastore, with open watches, and exits 0', async () => {
+test('SIGTERM stops the API, then the datastore, with open watches, and exits 0', async () => {
   const server = await start('a');
   const watch = server.call('GET', `${configMaps}?watch=1`);
   await server.call('POST', configMaps, object('seen'));

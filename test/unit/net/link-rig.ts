@@ -1,4 +1,6 @@
-/** Real links on loopback for tests: nodes with keys, whatever they said, everything closed again. */
+/**
+ * Real links on loopback for tests: nodes with keys, whatever they said, everything closed again.
+ */
 import type { Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterEach, expect } from 'vitest';

@@ -15,7 +15,7 @@ test('a node that is not eligible reaches an eligible one, and both know each ot
   expect(master.told).toEqual([]);
 });
 
-test('a wrong cluster key is refused at both ends, and told once however often it tries', async () => {
+test('a wrong cluster key is refused at both ends, and told only once', async () => {
   const master = end('pi1');
   await master.listen();
   const wrong = end('pi2', { keyring: ringOf('pi2', 8) });
@@ -75,7 +75,7 @@ test('an address that belongs to another node is refused with both names', async
   expect(other.taken).toEqual([]);
 });
 
-test('a second machine under the name of one that lives is refused, and both ends say so', async () => {
+test('a second machine under the name of a live one is refused; both ends say so', async () => {
   const master = end('pi1');
   await master.listen();
   const first = await dial(end('pi2'), master, 'pi1');
