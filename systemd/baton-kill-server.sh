@@ -21,4 +21,5 @@ read -r stat <"/proc/${pid}/stat" || exit 0
 # shellcheck disable=SC2086
 set -- ${stat##*) }
 [ "${20}" = "$ticks" ] || exit 0
-kill -KILL -- "-${pid}"
+# dash takes "--" only after -s.
+kill -s KILL -- "-${pid}"

@@ -32,7 +32,7 @@ const follow = async (stage: Stage, fault: Fault) => {
   const { observer, probes, timeline, workload } = stage;
   const since = fault.atMs;
   const old = fault.node?.name;
-  const then = (ms: number) => `${secondsOf(ms - since, 1)} s after the fault`;
+  const then = (ms: number) => `after ${secondsOf(ms - since, 1)} s`;
   const missed =
     old === undefined
       ? null
@@ -59,7 +59,7 @@ const follow = async (stage: Stage, fault: Fault) => {
   }
   timeline.tell('good', `the API of ${ready.node} is ready, ${then(ready.atMs)}`, ready.atMs);
   const first = await stage.waitFor('a first write', LIMIT_MS, () =>
-    workload.firstAcknowledged(ready.atMs - 1),
+    workload.firstAcknowledged(since, ready.node),
   );
   return { missed, holder, started, ready, first };
 };
@@ -74,6 +74,10 @@ const atRiskOf = (fault: Fault, gone: readonly Operation[], atRiskMs: number): n
 const tellLosses = (stage: Stage, row: FaultRow): void => {
   const { timeline } = stage;
   const total = row.lostOld + row.lostRecent;
+  if (row.acknowledged === 0) {
+    timeline.tell('good', 'the first write is answered', row.atMs + row.apiGapMs);
+    return;
+  }
   timeline.tell(
     total === 0 ? 'good' : row.lostOld > 0 ? 'bad' : 'plain',
     total === 0
@@ -93,11 +97,9 @@ export const failover = async (stage: Stage, fault: Fault): Promise<FaultRow> =>
   const gone = [...losses.old, ...losses.recent];
   const previous = stage.rows.at(-1)?.atMs ?? 0;
   const { acknowledged } = workload;
-  const before = acknowledged.findLast(({ atMs, node }) => {
-    return fault.node === null
-      ? atMs <= fault.atMs
-      : atMs < seen.first.atMs && node !== seen.first.node;
-  });
+  // A frozen agent's server goes on answering after the fault; all others stop with it.
+  const old = fault.node?.name;
+  const before = workload.lastAcknowledged(old === undefined ? fault.atMs : seen.first.atMs, old);
   const row: FaultRow = {
     fault: fault.fault,
     node: fault.node?.name ?? null,

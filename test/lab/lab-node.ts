@@ -142,7 +142,7 @@ export class LabNode {
     closeSync(log);
     this.#daemons.set(daemon, child);
     const ended = (how: string): void => {
-      if (this.#daemons.get(daemon) !== child) return; // Ended by us.
+      if (!this.#on || this.#daemons.get(daemon) !== child) return; // Ended by us.
       this.#daemons.delete(daemon);
       this.#surprised({ node: this.name, daemon, how, log: logFile });
     };

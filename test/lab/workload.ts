@@ -107,14 +107,16 @@ export class Workload {
     return this.#acknowledged;
   }
 
-  lastAcknowledged(untilMs: number): Acknowledgement | null {
-    return this.#acknowledged.findLast(({ atMs }) => atMs <= untilMs) ?? null;
+  /** The last one before `untilMs` by `node`, or by any node. */
+  lastAcknowledged(untilMs: number, node?: string): Acknowledgement | null {
+    const wanted = (one: Acknowledgement) =>
+      one.atMs < untilMs && (node === undefined || one.node === node);
+    return this.#acknowledged.findLast(wanted) ?? null;
   }
 
-  /** The first acknowledgement after `sinceMs` by another node than `without`. */
-  firstAcknowledged(sinceMs: number, without?: string): Acknowledgement | null {
-    const wanted = (one: Acknowledgement) => one.atMs > sinceMs && one.node !== without;
-    return this.#acknowledged.find(wanted) ?? null;
+  /** The first one after `sinceMs` by `node`. */
+  firstAcknowledged(sinceMs: number, node: string): Acknowledgement | null {
+    return this.#acknowledged.find((one) => one.atMs > sinceMs && one.node === node) ?? null;
   }
 
   /**

@@ -1,0 +1,66 @@
+/**
+ * The dead man's kill command, run for real with this machine's own /bin/sh: it ends the whole group
+ * of the server that the pid file names, and nobody else.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { systemProcesses } from '../../../shared/adapters/system-processes.ts';
+
+const script = join(import.meta.dirname, '../../../systemd/baton-kill-server.sh');
+const { startTicks } = systemProcesses();
+let folder = '';
+let server: ChildProcess;
+let childPid = 0;
+
+/** A leader with a child in its own group, as a server with its helpers. */
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'baton-kill-'));
+  server = spawn('/bin/sh', ['-c', 'sleep 300 & echo $!; wait'], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [line] = (await once(server.stdout as NodeJS.ReadableStream, 'data')) as [Buffer];
+  childPid = Number(line.toString());
+});
+afterEach(() => {
+  if (server.exitCode === null && server.signalCode === null) process.kill(-(server.pid ?? 0), 9);
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const run = (content: string | null) => {
+  const pidFile = join(folder, 'server.pid');
+  if (content !== null) writeFileSync(pidFile, content);
+  return spawnSync(script, [pidFile], { encoding: 'utf8' });
+};
+
+test('the whole group is killed', async () => {
+  const exited = once(server, 'exit');
+  const { status, stderr } = run(`${server.pid} ${startTicks(server.pid ?? 0)}\n`);
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  expect(await exited).toEqual([null, 'SIGKILL']);
+  expect(startTicks(childPid)).toBeNull();
+});
+
+test.each([
+  ['another process under the same pid', () => `${server.pid} 1\n`],
+  ['no pid file', () => null],
+  ['an empty file', () => ''],
+  ['pid 1', () => '1 1\n'],
+  ['pid 0', () => '0 1\n'],
+  ['words', () => 'all of them\n'],
+  ['a list', () => `-1 ${server.pid}\n`],
+])('%s: nobody is killed', (_, content) => {
+  expect(run(content()).status).toBe(0);
+  expect(startTicks(server.pid ?? 0)).not.toBeNull();
+  expect(startTicks(childPid)).not.toBeNull();
+});
+
+test('a call without a file says how it is called', () => {
+  const { status, stderr } = spawnSync(script, [], { encoding: 'utf8' });
+  expect(status).toBe(2);
+  expect(stderr).toContain('usage');
+});
