@@ -159,12 +159,13 @@ function release(turn: Turn, successor: NodeName | null, clean: boolean): void {
   const { held } = turn.state.run;
   if (held === null) return;
   const { ballot, epoch } = held;
-  announce(turn, true);
   const message: Release = { kind: 'release', ballot, epoch, successor, clean };
   turn.urgent.push({ kind: 'close_gate' });
+  // Before the announcement: it names the successor, whom the others leave the time to ask first.
+  for (const node of others(turn.config)) send(turn, node, message);
+  announce(turn, true);
   dropRole(turn);
   hearRelease(turn, turn.config.node, message);
-  for (const node of others(turn.config)) send(turn, node, message);
   explain(turn, `released epoch ${epoch}${successor === null ? '' : ` to ${successor}`}.`);
   scheduleAttempt(turn, turn.config.answerTimeout * (successor === null ? 1 : 3));
 }

@@ -166,6 +166,22 @@ describe('an orderly move', () => {
     expect(cluster.trace.join('\n')).toContain('reply m true');
   });
 
+  it('names the successor before it says that the server has stopped', () => {
+    // The other way round, a third node that believes to be ahead asks in between.
+    const cluster = started();
+    const heard: string[] = [];
+    cluster.passes = (from, to, message) => {
+      if (from === 'a' && to === 'c') {
+        if (message.kind === 'release') heard.push(`released to ${message.successor}`);
+        if (message.kind === 'announce') heard.push(message.stage);
+      }
+      return true;
+    };
+    cluster.give('a', { kind: 'command', id: 'm', command: { name: 'move', to: 'b' } });
+    cluster.run(1500);
+    expect(heard.slice(-2)).toEqual(['released to b', 'stopped']);
+  });
+
   it('puts the old master back when the last revisions can’t be sent', () => {
     const cluster = started();
     cluster.failing.add('a send_last_revisions');
