@@ -13,7 +13,7 @@ import type { Clock, TimerHandle } from '../../shared/ports/clock.ts';
 import type { FrameConnection } from '../../shared/ports/network.ts';
 import type { NodeName } from '../../shared/protocol/lease-messages.ts';
 import { type Duration, milliseconds, seconds } from '../../shared/time/duration.ts';
-import type { AgentEvent } from '../core/types.ts';
+import type { AgentEvent, DatastoreFacts } from '../core/types.ts';
 import type {
   ArchiveStore,
   Datastore,
@@ -23,7 +23,6 @@ import type {
   StreamReceiver,
   StreamSender,
   StreamSenderOptions,
-  WholeCopies,
 } from '../stream/api.ts';
 import type { DatastoreSteps, InstallOrder, StepResult } from './datastore-steps.ts';
 import { throttled } from './throttle.ts';
@@ -44,8 +43,6 @@ export interface ReplicationOptions {
   readonly datastore: Datastore;
   readonly archives: ArchiveStore;
   readonly receiver: StreamReceiver;
-  /** The fall-back for a datastore of unknown schema. */
-  readonly wholeCopies: WholeCopies | null;
   readonly createSender: (options: StreamSenderOptions) => StreamSender;
   readonly post: (event: AgentEvent) => void;
   /** Each acknowledgement as it arrives, for the figures; see adapters/ack-log.ts. */
@@ -66,6 +63,8 @@ export interface Replication extends DatastoreSteps {
   attach(connection: FrameConnection): void;
   /** The receiver's position moved. */
   positionMoved(): void;
+  /** What this node holds; never throws. */
+  facts(): DatastoreFacts;
   receivers(): readonly ReceiverProgress[];
   /** `withSave`: the replica is written to the disk, for this machine may be switched off. */
   close(withSave: boolean): Promise<void>;
@@ -78,6 +77,7 @@ export function createReplication(options: ReplicationOptions): Replication {
   let stoppedInOrder = false;
   let installedFrom: InstallOrder['from'] = 'none';
   let wanted: FollowTarget | null = null;
+  let known: DatastoreFacts = { lineageEpoch: 0, revision: 0, clean: true, source: 'none' };
   let saving: TimerHandle | null = null;
   let line: Promise<unknown> = Promise.resolve();
 
@@ -87,8 +87,17 @@ export function createReplication(options: ReplicationOptions): Replication {
     return result;
   };
 
+  /** The last ones known while a failing disk or a busy server keeps the new ones back. */
+  const facts = (): DatastoreFacts => {
+    try {
+      known = datastore.facts();
+    } catch (error) {
+      options.finding({ code: 'source-failed', text: `the datastore cannot be read: ${error}` });
+    }
+    return known;
+  };
   const tellPosition = throttled(clock, TELL_PERIOD, () =>
-    post({ kind: 'datastore', facts: datastore.facts() }),
+    post({ kind: 'datastore', facts: facts() }),
   );
   const moved = new Map<NodeName, StreamPosition>();
   const tellAcknowledged = throttled(clock, TELL_PERIOD, () => {
@@ -116,7 +125,7 @@ export function createReplication(options: ReplicationOptions): Replication {
       epoch,
       source,
       archives,
-      wholeCopies: options.wholeCopies,
+      wholeCopies: datastore.wholeCopies,
       onAcknowledged: (node, position) => {
         options.acknowledged(node, position);
         moved.set(node, position);
@@ -195,8 +204,9 @@ export function createReplication(options: ReplicationOptions): Replication {
           : { ok: true, detail: 'own token and configuration' },
       ),
     sendLastRevisions: (to) => inLine(() => flush(to, FLUSH_LIMIT)),
-    serverStarting() {
+    serverStarting(epoch) {
       stoppedInOrder = false;
+      datastore.serverStarting(epoch);
     },
     serverStopped() {
       stoppedInOrder = true;
@@ -221,6 +231,7 @@ export function createReplication(options: ReplicationOptions): Replication {
       else sender.attach(connection);
     },
     positionMoved: tellPosition,
+    facts,
     receivers: () => sender?.receivers() ?? [],
     async close(withSave) {
       tellPosition.cancel();

@@ -142,7 +142,7 @@ async function start(parts: Parts, records: RecordStore, loop: Loop<CoreState>):
     nonce: random.hex(NONCE_BYTES),
     run: stored.run,
     disk: stored.disk,
-    datastore: stream.datastore.facts(),
+    datastore: stream.replication.facts(),
     serverRunning,
     wall: { time: clock.wall(), synchronised: files.exists(SYNCHRONISED) },
   };

@@ -36,6 +36,7 @@ export function openReporting(parts: Parts): Reporting {
     status: () => ({
       self: build(),
       reports: peers.reports(),
+      heard: peers.heard(),
       ranking: peers.ranking(bus.connected()),
     }),
   };
@@ -52,7 +53,7 @@ function report(parts: Parts, sequence: number, startedMs: number): NodeReport {
     startedMs,
     sequence,
     api: apiOf(parts, view.master),
-    datastore: stream.datastore.facts(),
+    datastore: stream.replication.facts(),
     receivers: stream.replication.receivers(),
     k3s: serverProgram(place.settings, place.environment),
     figures: readFigures(place.files),

@@ -8,14 +8,12 @@ import { createReplication, type Replication } from '../actions/replication.ts';
 import { ackLog } from '../adapters/ack-log.ts';
 import { archiveStore } from '../adapters/archive.ts';
 import { openDatastore } from '../adapters/datastore/datastore.ts';
-import { wholeCopies } from '../adapters/datastore/whole-copy.ts';
-import type { Datastore, StreamLimits } from '../stream/api.ts';
+import type { StreamLimits } from '../stream/api.ts';
 import { streamReceiver } from '../stream/receiver.ts';
 import { streamSender } from '../stream/sender.ts';
 import type { Place } from './place.ts';
 
 export interface StreamParts {
-  readonly datastore: Datastore;
   readonly replication: Replication;
   /** What datastore, archive and receiver have to say at this moment. */
   findings(): readonly Finding[];
@@ -63,7 +61,6 @@ export function assembleStream(place: Place, needs: StreamNeeds): StreamParts {
     datastore,
     archives,
     receiver,
-    wholeCopies: wholeCopies(`${paths.state_dir}/whole-copy.db`),
     createSender: (options) => streamSender({ ...options, limits }),
     post,
     acknowledged: (node, { revision }) => acknowledged(node, revision),
@@ -73,7 +70,6 @@ export function assembleStream(place: Place, needs: StreamNeeds): StreamParts {
   });
   moved = replication.positionMoved;
   return {
-    datastore,
     replication,
     findings: () => [...datastore.findings(), ...archives.findings(), ...receiver.findings()],
   };

@@ -1,0 +1,267 @@
+/**
+ * Real agents as processes on loopback: what the tests of this folder start, ask and kill.
+ *
+ * Each node has an address, folders and a boot id of its own, as in the demo (test/lab); nothing
+ * runs as root. Every process is ended by its id: agents as children, servers and dead man's
+ * switches by their pid files. Timings are the shortest that the rules allow.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import type { StatusAnswer } from '../../../agent/cli/control.ts';
+import { generateClusterKey } from '../../../shared/crypto/key-file.ts';
+import type { NodeReport } from '../../../shared/protocol/report.ts';
+
+const project = join(import.meta.dirname, '../../..');
+export const EMBEDDED = join(project, 'test/control-plane/embedded/k3s.ts');
+
+/** The flags of the units; memory is measured with them. */
+const nodeFlags = ['--max-semi-space-size=1', '--optimize-for-size', '--v8-pool-size=1'];
+
+/** Lease 3 s: dead man's period and kill are fixed at 1.5 s, so 1.2 s are left for the fence. */
+export const quick = {
+  lease_duration_ms: 3000,
+  renew_interval_ms: 400,
+  fence_after_ms: 1200,
+  answer_timeout_ms: 200,
+  candidate_stagger_ms: 100,
+  yield_wait_ms: 300,
+  cold_start_wait_ms: 6000,
+  retire_after_ms: 60_000,
+  sit_out_ms: 5000,
+};
+
+export interface RigNode {
+  readonly name: string;
+  readonly address: string;
+  readonly directory: string;
+  readonly settings: string;
+  readonly log: string;
+}
+
+export interface RigOptions {
+  readonly names: readonly string[];
+  readonly coordinators?: readonly string[];
+  readonly lease?: Readonly<Record<string, number>>;
+  readonly k3s?: string;
+  /** Changes the settings of one node before they are written. */
+  readonly adjust?: (name: string, settings: Record<string, never>) => void;
+}
+
+export interface Rig {
+  readonly root: string;
+  readonly nodes: readonly RigNode[];
+  node(name: string): RigNode;
+  start(name: string): ChildProcess;
+  startCoordinator(name: string): ChildProcess;
+  agent(name: string): ChildProcess | undefined;
+  coordinator(name: string): ChildProcess | undefined;
+  status(name: string): Promise<StatusAnswer | null>;
+  command(name: string, command: unknown): Promise<{ ok: boolean; text: string } | null>;
+  report(name: string): Promise<NodeReport | null>;
+  /** The first node that says it serves, as soon as one does. */
+  serving(limitMs: number, except?: string): Promise<NodeReport>;
+  until<Value>(what: string, limitMs: number, ask: () => Promise<Value | null>): Promise<Value>;
+  /** SIGKILL to agent, dead man's switch and server at once; with `reboot` memory is gone too. */
+  crash(name: string, options?: { reboot?: boolean }): void;
+  serverPid(name: string): number | null;
+  close(): Promise<void>;
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+export function makeRig(options: RigOptions): Rig {
+  const root = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'baton-rig-'));
+  // A net of its own within 127/8, so that two test files never share an address.
+  const [second = 1, third = 1] = randomBytes(2);
+  const key = generateClusterKey(randomBytes(32));
+  const entries = options.names.map((name, index) => ({
+    name,
+    address: `127.${(second % 200) + 20}.${third}.${11 + index}`,
+    coordinator: options.coordinators?.includes(name) ?? false,
+  }));
+  const token = randomBytes(16).toString('hex');
+  const nodes = entries.map((entry) => writeNode(root, entry, entries, key, token, options));
+  const agents = new Map<string, ChildProcess>();
+  const coordinators = new Map<string, ChildProcess>();
+  const node = (name: string): RigNode => {
+    const found = nodes.find((one) => one.name === name);
+    if (found === undefined) throw new Error(`no node ${name}`);
+    return found;
+  };
+  const spawnDaemon = (file: string, settings: string, log: string): ChildProcess => {
+    const output = openSync(log, 'a');
+    return spawn(process.execPath, [...nodeFlags, join(project, file), '--config', settings], {
+      stdio: ['ignore', output, output],
+      env: { ...process.env, MALLOC_ARENA_MAX: '1' },
+    });
+  };
+  const ask = (name: string, request: unknown): Promise<unknown> =>
+    askSocket(join(node(name).directory, 'run/control.sock'), request);
+  const rig: Rig = {
+    root,
+    nodes,
+    node,
+    start(name) {
+      const { settings, log } = node(name);
+      const child = spawnDaemon('agent/main.ts', settings, log);
+      agents.set(name, child);
+      return child;
+    },
+    startCoordinator(name) {
+      const { directory } = node(name);
+      const child = spawnDaemon(
+        'coordinator/main.ts',
+        join(directory, 'coordinator.yaml'),
+        join(directory, 'coordinator.log'),
+      );
+      coordinators.set(name, child);
+      return child;
+    },
+    agent: (name) => agents.get(name),
+    coordinator: (name) => coordinators.get(name),
+    status: async (name) => (await ask(name, { verb: 'status' })) as StatusAnswer | null,
+    command: async (name, command) =>
+      (await ask(name, { verb: 'command', command })) as { ok: boolean; text: string } | null,
+    report: async (name) => (await rig.status(name))?.self ?? null,
+    serving: (limitMs, except) =>
+      rig.until('a node that serves', limitMs, async () => {
+        for (const { name } of nodes) {
+          if (name === except) continue;
+          const report = await rig.report(name);
+          if (report?.phase === 'serving') return report;
+        }
+        return null;
+      }),
+    async until(what, limitMs, look) {
+      const end = performance.now() + limitMs;
+      for (;;) {
+        const value = await look();
+        if (value !== null) return value;
+        if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
+        await pause(25);
+      }
+    },
+    crash(name, { reboot = false } = {}) {
+      const { directory } = node(name);
+      const pids = ['deadman', 'server'].map((one) => pidIn(directory, one));
+      agents.get(name)?.kill('SIGKILL');
+      for (const pid of pids) if (pid !== null) killGroup(pid);
+      if (!reboot) return;
+      rmSync(join(directory, 'run'), { recursive: true, force: true });
+      writeFileSync(join(directory, 'boot-id'), `${randomBytes(8).toString('hex')}\n`);
+    },
+    serverPid: (name) => pidIn(node(name).directory, 'server'),
+    async close() {
+      for (const { name } of nodes) rig.crash(name);
+      for (const child of coordinators.values()) child.kill('SIGKILL');
+      await pause(50);
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+  return rig;
+}
+
+function pidIn(directory: string, name: string): number | null {
+  try {
+    const pid = Number(
+      readFileSync(join(directory, `run/units/${name}.pid`), 'utf8').split(' ')[0],
+    );
+    return Number.isSafeInteger(pid) && pid > 1 ? pid : null;
+  } catch {
+    return null;
+  }
+}
+
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, 'SIGKILL');
+  } catch {
+    // Gone already: what was wanted.
+  }
+}
+
+interface Entry {
+  readonly name: string;
+  readonly address: string;
+  readonly coordinator: boolean;
+}
+
+function writeNode(
+  root: string,
+  entry: Entry,
+  entries: readonly Entry[],
+  key: string,
+  token: string,
+  options: RigOptions,
+): RigNode {
+  const directory = join(root, entry.name);
+  const at = (name: string): string => join(directory, name);
+  for (const name of ['etc', 'k3s', 'rancher']) mkdirSync(at(name), { recursive: true });
+  writeFileSync(at('etc/cluster.key'), key, { mode: 0o600 });
+  writeFileSync(at('rancher/token'), `${token}\n`, { mode: 0o600 });
+  writeFileSync(at('boot-id'), `${randomBytes(8).toString('hex')}\n`);
+  writeFileSync(at('hosts'), '127.0.0.1 localhost\n');
+  const cluster = { key_file: at('etc/cluster.key'), nodes: entries };
+  const agent = {
+    node: { name: entry.name },
+    cluster,
+    lease: options.lease ?? quick,
+    paths: {
+      run_dir: at('run'),
+      state_dir: at('state'),
+      replica_dir: at('run/replica'),
+      k3s_data_dir: at('k3s'),
+      k3s_config_dir: at('rancher'),
+      hosts_file: at('hosts'),
+      boot_id_file: at('boot-id'),
+      lease_file: at('run/lease'),
+    },
+    k3s: {
+      unit_manager: 'process',
+      command: options.k3s ?? EMBEDDED,
+      server_args: ['--disable-agent'],
+      token_file: at('rancher/token'),
+    },
+    network: { data_path_gate: 'none' },
+    mqtt: { reader_address: entry.address },
+    log: { level: 'debug' },
+  };
+  options.adjust?.(entry.name, agent as unknown as Record<string, never>);
+  const coordinator = {
+    node: { name: entry.name },
+    cluster,
+    listen: { address: entry.address },
+    reader: { address: entry.address },
+  };
+  writeFileSync(at('agent.yaml'), stringify(agent));
+  writeFileSync(at('coordinator.yaml'), stringify(coordinator));
+  return { ...entry, directory, settings: at('agent.yaml'), log: at('agent.log') };
+}
+
+/** One line out, one line in; null when nobody answers. */
+function askSocket(path: string, request: unknown): Promise<unknown> {
+  return new Promise((resolve) => {
+    let text = '';
+    const socket = connect(path);
+    socket.setTimeout(5000, () => socket.destroy());
+    socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`));
+    socket.on('data', (chunk: Buffer) => {
+      text += chunk.toString('utf8');
+    });
+    socket.on('error', () => resolve(null));
+    socket.on('close', () => resolve(text === '' ? null : JSON.parse(text)));
+  });
+}
