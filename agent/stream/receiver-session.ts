@@ -53,6 +53,8 @@ export class ReceiverSession {
   #phase: ReceiverState['phase'] = 'greeting';
   #lineage: Lineage = [];
   #closed = false;
+  /** Of the last batch or mark; a gap means that something was lost. */
+  #sequence = 0;
   #heardAt: number;
 
   constructor(connection: FrameConnection, host: ReceiverHost) {
@@ -145,6 +147,7 @@ export class ReceiverSession {
       case 'archive-chunk':
         return this.#archive?.append(frame.header, frame.body) ?? this.#maybeArchived();
       case 'whole-copy':
+        if (!this.#follows(frame.header.sequence)) return 'a whole copy after a gap';
         this.#whole.begin(frame.header);
         return null;
       case 'whole-chunk':
@@ -214,6 +217,7 @@ export class ReceiverSession {
     const joined = this.#parts.add(header, body);
     if (joined === 'broken') return 'parts of a batch out of order';
     if (joined === 'incomplete') return null;
+    if (!this.#follows(header.sequence)) return `batch ${header.sequence} after a gap`;
     const rows = decodeRows(joined);
     if (rows === null) return 'rows that do not decode';
     const { replica } = this.#host;
@@ -233,9 +237,15 @@ export class ReceiverSession {
 
   #mark(header: StreamHeader<'mark'>): string | null {
     if (this.#phase !== 'copying' && this.#phase !== 'streaming') return 'a mark before an answer';
+    if (!this.#follows(header.sequence)) return `mark ${header.sequence} after a gap`;
     this.#host.replica.compact(header.mark, header.mark_row);
     this.#acknowledge(header.sequence);
     return null;
+  }
+
+  #follows(sequence: number): boolean {
+    this.#sequence++;
+    return sequence === this.#sequence;
   }
 
   #acknowledge(sequence: number): void {

@@ -47,6 +47,7 @@ class ServerDatastore implements Datastore {
   readonly #lifePath: string;
   readonly #quarantine: string;
   #source: LiveReader | null = null;
+  #closed = false;
   /** Position of the files of a stopped server; undefined when it must be read again. */
   #ownPosition: StreamPosition | null | undefined;
 
@@ -173,6 +174,8 @@ class ServerDatastore implements Datastore {
   }
 
   close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     this.stopSource();
     this.replica.close();
   }

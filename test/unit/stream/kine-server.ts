@@ -72,7 +72,7 @@ export class KineServer {
   }
 
   stop(): void {
-    this.database.close();
+    if (this.database.isOpen) this.database.close();
   }
 }
 

@@ -1,0 +1,183 @@
+/** What disks, peers and newer kines can do to the stream, and what becomes of it. */
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
+import fc from 'fast-check';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { decodeRows, encodeRows } from '../../../agent/stream/rows.ts';
+import { parseStreamFrame } from '../../../agent/stream/stream-frames.ts';
+import { milliseconds } from '../../../shared/time/duration.ts';
+import { LoopbackNetwork } from './loopback.ts';
+import { quickLimits, TestNode, until } from './nodes.ts';
+
+let network: LoopbackNetwork;
+let nodes: TestNode[] = [];
+const node = (name: string): TestNode => {
+  const made = new TestNode(name, network);
+  nodes.push(made);
+  return made;
+};
+beforeEach(() => {
+  network = new LoopbackNetwork();
+});
+afterEach(() => {
+  for (const each of nodes) each.close();
+  nodes = [];
+});
+const pair = async (): Promise<[TestNode, TestNode]> => {
+  const [master, receiver] = [node('pi1'), node('pi2')];
+  await master.promote(1, 'none', false);
+  for (let count = 0; count < 300; count++) master.kine.put(`/registry/x/${count}`, 'y'.repeat(99));
+  receiver.follow(master, 1);
+  await receiver.inStepWith(master);
+  return [master, receiver];
+};
+
+test('a damaged replica is set aside and copied anew', async () => {
+  const [master, receiver] = await pair();
+  receiver.receiver?.close();
+  receiver.receiver = null;
+  receiver.datastore.close();
+  const path = `${receiver.folder}/replica/replica.db`;
+  const bytes = readFileSync(path);
+  bytes.fill(0x5a, 4096, 4096 * 4);
+  writeFileSync(path, bytes);
+  receiver.restart();
+  expect(receiver.datastore.findings().map((each) => each.code)).toEqual(['replica-damaged']);
+  expect(receiver.datastore.facts().source).toBe('none');
+  expect(existsSync(`${receiver.folder}/replica/replica.damaged.db`)).toBe(true);
+  receiver.follow(master, 1);
+  await receiver.inStepWith(master);
+  expect(receiver.live()).toEqual(master.kine.live());
+});
+
+test('a node without a replica is not promoted, and keeps what it has', async () => {
+  const [, receiver] = await pair();
+  const empty = node('pi9');
+  const result = await empty.datastore.install({
+    epoch: 9,
+    raise: true,
+    previousMaster: 'pi1',
+    from: 'replica',
+  });
+  expect(result).toMatchObject({ ok: false });
+  expect(existsSync(`${empty.folder}/k3s/server`)).toBe(false);
+  expect(receiver.datastore.facts().source).toBe('replica');
+});
+
+test('rows that were altered on their way end the connection, and the next one is right', async () => {
+  const [master, receiver] = await pair();
+  const { listener } = network.last();
+  listener.tamper = (frame) =>
+    frame.type === 'batch' ? { ...frame, body: frame.body.subarray(0, -1) } : frame;
+  master.kine.put('/registry/x/new', 'new');
+  await receiver.inStepWith(master);
+  expect(network.dialled.length).toBeGreaterThan(1);
+  expect(receiver.live()).toEqual(master.kine.live());
+});
+
+test('a batch that was lost on its way is found missing by the one after it', async () => {
+  const [master, receiver] = await pair();
+  const { listener } = network.last();
+  let dropped = 0;
+  listener.tamper = (frame) => (frame.type === 'batch' && dropped++ === 0 ? null : frame);
+  master.kine.put('/registry/x/one', 'one');
+  await until(() => dropped > 0);
+  master.kine.put('/registry/x/two', 'two');
+  await receiver.inStepWith(master);
+  await until(() => receiver.live().has('/registry/x/one'));
+  expect(receiver.live()).toEqual(master.kine.live());
+});
+
+test('a schema that nobody knows is carried by whole copies, loudly', async () => {
+  const [master, receiver] = await pair();
+  master.limits = {
+    ...quickLimits,
+    wholeCopyInterval: milliseconds(30),
+    silenceLimit: milliseconds(90),
+  };
+  master.stopServing();
+  master.serve(1);
+  receiver.follow(master, 1);
+  await until(() => receiver.receiver?.state().phase === 'streaming');
+  master.kine.database.exec('ALTER TABLE kine ADD COLUMN novelty TEXT');
+  await until(() => receiver.found('schema-unknown').length > 0);
+  await until(() => receiver.datastore.replica.position().revision === master.kine.head());
+  master.kine.put('/registry/x/whole', 'whole');
+  await until(() => receiver.datastore.replica.position().revision === master.kine.head());
+  const values = master.kine.live();
+  master.stopServing();
+  receiver.receiver?.follow(null);
+  expect(receiver.datastore.facts()).toMatchObject({ source: 'replica' });
+  const installed = await receiver.datastore.install({
+    epoch: 2,
+    raise: true,
+    previousMaster: 'pi1',
+    from: 'replica',
+  });
+  expect(installed).toMatchObject({ ok: true });
+  const path = `${receiver.folder}/k3s/server/db/state.db`;
+  const database = new DatabaseSync(path, { readOnly: true });
+  const found = database
+    .prepare('SELECT novelty FROM kine WHERE name = ?')
+    .all('/registry/x/whole');
+  database.close();
+  expect(found).toHaveLength(1);
+  expect(values.has('/registry/x/whole')).toBe(true);
+});
+
+test('a replica that was saved comes back after a boot', async () => {
+  const [master, receiver] = await pair();
+  await receiver.datastore.saveReplica('hourly');
+  const at = receiver.datastore.replica.position();
+  receiver.receiver?.close();
+  receiver.receiver = null;
+  receiver.datastore.close();
+  rmSync(`${receiver.folder}/replica`, { recursive: true });
+  receiver.restart('boot-2');
+  expect(receiver.datastore.replica.position()).toEqual(at);
+  master.kine.put('/registry/x/more', 'more');
+  receiver.follow(master, 1);
+  await receiver.inStepWith(master);
+  const answers = network.last().listener.sent.filter((frame) => frame.type === 'lineage');
+  expect(answers.map((frame) => frame.header)).toMatchObject([{ verdict: 'resume' }]);
+});
+
+test('no bytes and no header make the parsers throw', () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+      const rows = decodeRows(bytes);
+      if (rows !== null) expect(encodeRows(rows)).toEqual(Buffer.from(bytes));
+    }),
+  );
+  const types = ['hello', 'lineage', 'reset', 'batch', 'mark', 'ack', 'digest', 'archive', 'x'];
+  fc.assert(
+    fc.property(fc.constantFrom(...types), fc.jsonValue(), (type, header) => {
+      parseStreamFrame({ type, header, body: new Uint8Array(0) });
+    }),
+  );
+});
+
+test('rows survive their encoding', () => {
+  const cell = fc.oneof(
+    fc.constant(null),
+    fc.string({ unit: 'grapheme' }),
+    fc.uint8Array().map((bytes) => Buffer.from(bytes)),
+  );
+  const number = fc.option(fc.maxSafeInteger());
+  const row = fc.record({
+    name: fc.option(fc.string()),
+    created: number,
+    deleted: number,
+    createRevision: number,
+    prevRevision: number,
+    lease: number,
+    value: cell,
+    oldValue: cell,
+  });
+  fc.assert(
+    fc.property(fc.array(row, { maxLength: 5 }), (given) => {
+      const rows = given.map((each, index) => ({ id: index + 1, ...each }));
+      expect(decodeRows(encodeRows(rows))).toEqual(rows);
+    }),
+  );
+});
