@@ -17,8 +17,8 @@ import (
 // An ordinary answer sits in the HTTP server's buffer until the handler returns, and the line is
 // written (one write(2), in append mode) just before that: whatever a client has received is in the
 // file even if the process is killed at once. A handler that flushes (a watch) gets a first line,
-// "open":true, before its first bytes leave, and a second when it ends. What a power cut may take is
-// the page cache, hence the newest lines.
+// "open":true, before its first bytes leave, and a second when it ends. What a power cut may take
+// is the page cache, hence the newest lines.
 type accessLog struct{ file *os.File }
 
 type accessLine struct {

@@ -60,7 +60,9 @@ func apiArguments(c *serverConfiguration, endpoints []string) []string {
 	return arguments
 }
 
-func newAPIServer(ctx context.Context, arguments []string, access *accessLog, caFile []byte) (*apiServer, error) {
+func newAPIServer(
+	ctx context.Context, arguments []string, access *accessLog, caFile []byte,
+) (*apiServer, error) {
 	settings := options.NewServerRunOptions()
 	flags := pflag.NewFlagSet("kube-apiserver", pflag.ContinueOnError)
 	sets := settings.Flags()
@@ -93,8 +95,8 @@ func newAPIServer(ctx context.Context, arguments []string, access *accessLog, ca
 	// The aggregator is the outermost of the three servers; its chain sees every request.
 	generic := configuration.Aggregator.GenericConfig
 	build := generic.BuildHandlerChainFunc
-	generic.BuildHandlerChainFunc = func(handler http.Handler, c *genericapiserver.Config) http.Handler {
-		return access.wrap(build(handler, c), caFile)
+	generic.BuildHandlerChainFunc = func(h http.Handler, c *genericapiserver.Config) http.Handler {
+		return access.wrap(build(h, c), caFile)
 	}
 	chain, err := configuration.Complete()
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"github.com/sirupsen/logrus"
 )
 
-// The bootstrap data: what makes two servers the same cluster (CAs, service-account key, passwords),
-// kept in the datastore under the token and copied to disk where missing.
+// The bootstrap data: what makes two servers the same cluster (CAs, service-account key,
+// passwords), kept in the datastore under the token and copied to disk where missing.
 // Source: k3s pkg/cluster/storage.go, bootstrap.go and pkg/bootstrap/bootstrap.go.
 
 // bootstrapPaths are k3s's names and places, relative to <data-dir>/server. k3s also has
@@ -42,12 +42,15 @@ const systemTimeSkew = 3
 
 var (
 	errDifferentToken = errors.New("bootstrap data already found and encrypted with different token")
-	errNoToken        = errors.New("no token was given and server/token is missing, but the datastore has bootstrap data")
+	errNoToken        = errors.New("no token was given and server/token is missing, " +
+		"but the datastore has bootstrap data")
 )
 
 // loadBootstrap brings the datastore's bootstrap data to disk, and returns the password and whether
 // the data still has to be saved (first start). `directory` is <data-dir>/server.
-func loadBootstrap(ctx context.Context, store client.Client, directory, token string) (string, bool, error) {
+func loadBootstrap(
+	ctx context.Context, store client.Client, directory, token string,
+) (string, bool, error) {
 	rows, err := store.List(ctx, "/bootstrap", 0)
 	if err != nil {
 		return "", false, fmt.Errorf("cannot read bootstrap data: %w", err)
@@ -147,7 +150,8 @@ func reconcile(directory string, data []byte) error {
 	}
 	if len(newer) > 0 {
 		slices.Sort(newer)
-		return errors.New(strings.Join(newer, ", ") + " newer than datastore and could cause a cluster outage. " +
+		return errors.New(strings.Join(newer, ", ") +
+			" newer than datastore and could cause a cluster outage. " +
 			"Remove the file(s) from disk and restart to be recreated from datastore.")
 	}
 	if !update {

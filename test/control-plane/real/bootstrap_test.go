@@ -70,7 +70,8 @@ func TestReconcileRefusesNewerFilesAndReplacesOlder(t *testing.T) {
 		if readErr != nil {
 			t.Fatal(readErr)
 		}
-		if refused && (err == nil || !strings.Contains(err.Error(), path+" newer than datastore and could cause") ||
+		refusal := path + " newer than datastore and could cause"
+		if refused && (err == nil || !strings.Contains(err.Error(), refusal) ||
 			string(content) != "other") {
 			t.Errorf("newer file: error %v, content %q", err, content)
 		}

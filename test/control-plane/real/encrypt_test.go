@@ -20,8 +20,8 @@ func TestDecryptRefusesWhatItDidNotSeal(t *testing.T) {
 		t.Fatal(err)
 	}
 	altered := bytes.Replace(value, []byte(":"), []byte("0:"), 1) // another salt, hence another key
-	for name, attempt := range map[string][]byte{"altered": altered, "empty": nil, "no colon": []byte("abc"),
-		"no base64": []byte("aa:!"), "too short": []byte("aa:AAAA")} {
+	for name, attempt := range map[string][]byte{"altered": altered, "empty": nil,
+		"no colon": []byte("abc"), "no base64": []byte("aa:!"), "too short": []byte("aa:AAAA")} {
 		if plain, err := decrypt("right", attempt); err == nil {
 			t.Errorf("%s: decrypt = %q, want an error", name, plain)
 		}

@@ -27,15 +27,17 @@ var actingFlags = map[string]flagKind{
 	"https-listen-port": flagString, "bind-address": flagString, "advertise-address": flagString,
 	"node-ip": flagString, "node-name": flagString, "tls-san": flagList,
 	"write-kubeconfig": flagString, "write-kubeconfig-mode": flagString,
-	"service-cidr": flagString, "kube-apiserver-arg": flagList, "debug": flagBool, "server": flagString,
+	"service-cidr": flagString, "kube-apiserver-arg": flagList, "debug": flagBool,
+	"server": flagString,
 }
 
 // idleFlags belong to parts of k3s that are absent here (kubelet, network, controllers).
 var idleFlags = map[string]flagKind{
 	"disable-agent": flagBool, "disable": flagList, "disable-scheduler": flagBool,
 	"disable-controller-manager": flagBool, "disable-cloud-controller": flagBool,
-	"disable-kube-proxy": flagBool, "disable-network-policy": flagBool, "disable-helm-controller": flagBool,
-	"cluster-cidr": flagString, "cluster-dns": flagString, "cluster-domain": flagString,
+	"disable-kube-proxy": flagBool, "disable-network-policy": flagBool,
+	"disable-helm-controller": flagBool,
+	"cluster-cidr":            flagString, "cluster-dns": flagString, "cluster-domain": flagString,
 	"flannel-backend": flagString, "flannel-iface": flagString, "egress-selector-mode": flagString,
 	"kube-controller-manager-arg": flagList, "kube-scheduler-arg": flagList, "kubelet-arg": flagList,
 	"kube-proxy-arg": flagList, "node-label": flagList, "node-taint": flagList,
@@ -43,8 +45,9 @@ var idleFlags = map[string]flagKind{
 	"write-kubeconfig-group": flagString, "tls-san-security": flagBool, "snapshotter": flagString,
 	"default-local-storage-path": flagString, "resolv-conf": flagString, "log": flagString,
 	"alsologtostderr": flagBool, "v": flagString, "vmodule": flagString, "selinux": flagBool,
-	"prefer-bundled-bin": flagBool, "protect-kernel-defaults": flagBool, "private-registry": flagString,
-	"pause-image": flagString, "with-node-id": flagBool, "docker": flagBool, "rootless": flagBool,
+	"prefer-bundled-bin": flagBool, "protect-kernel-defaults": flagBool,
+	"private-registry": flagString,
+	"pause-image":      flagString, "with-node-id": flagBool, "docker": flagBool, "rootless": flagBool,
 	"supervisor-metrics": flagBool, "embedded-registry": flagBool,
 	"kube-cloud-controller-manager-arg": flagList, "service-node-port-range": flagString,
 	"lb-server-port": flagString, "container-runtime-endpoint": flagString,
@@ -52,7 +55,8 @@ var idleFlags = map[string]flagKind{
 
 // refusedFlags exist on k3s; silently ignoring them would make a test mean something else.
 var refusedFlags = map[string]string{
-	"cluster-init": "embedded etcd", "cluster-reset": "embedded etcd", "etcd-snapshot-dir": "embedded etcd",
+	"cluster-init": "embedded etcd", "cluster-reset": "embedded etcd",
+	"etcd-snapshot-dir":  "embedded etcd",
 	"datastore-endpoint": "a datastore other than SQLite", "secrets-encryption": "secrets encryption",
 	"disable-apiserver": "a server without API", "disable-etcd": "embedded etcd",
 }
@@ -179,10 +183,11 @@ func parseServer(args []string, getenv func(string) string) (*serverConfiguratio
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the host name: %w", err)
 	}
+	namedNode := orElse(getenv("K3S_NODE_NAME"), hostname)
 	configuration := &serverConfiguration{
 		bindAddress:   given.last("bind-address", ""),
 		nodeIP:        firstOf(given.list("node-ip")),
-		nodeName:      strings.ToLower(given.last("node-name", orElse(getenv("K3S_NODE_NAME"), hostname))),
+		nodeName:      strings.ToLower(given.last("node-name", namedNode)),
 		sans:          given.list("tls-san"),
 		serviceCIDR:   given.last("service-cidr", "10.43.0.0/16"),
 		apiserverArgs: given["kube-apiserver-arg"],
@@ -202,7 +207,8 @@ func parseServer(args []string, getenv func(string) string) (*serverConfiguratio
 	}
 	if configuration.port, err = strconv.Atoi(given.last("https-listen-port", "6443")); err != nil ||
 		configuration.port < 1 || configuration.port > 65535 {
-		return nil, fmt.Errorf("flag --https-listen-port: %q is not a port", given.last("https-listen-port", ""))
+		return nil, fmt.Errorf("flag --https-listen-port: %q is not a port",
+			given.last("https-listen-port", ""))
 	}
 	if err := configuration.resolveKubeconfig(given, getenv); err != nil {
 		return nil, err
@@ -264,10 +270,12 @@ func (c *serverConfiguration) resolveCompaction(getenv func(string) string) erro
 	var err error
 	interval := orElse(getenv("BATON_TEST_COMPACT_INTERVAL"), "5m")
 	if c.compactInterval, err = time.ParseDuration(interval); err != nil || c.compactInterval <= 0 {
-		return fmt.Errorf("BATON_TEST_COMPACT_INTERVAL: %q is not a positive duration such as 2s", interval)
+		return fmt.Errorf("BATON_TEST_COMPACT_INTERVAL: %q is not a positive duration such as 2s",
+			interval)
 	}
 	retain := orElse(getenv("BATON_TEST_COMPACT_MIN_RETAIN"), "1000")
-	if c.compactMinRetain, err = strconv.ParseInt(retain, 10, 64); err != nil || c.compactMinRetain < 1 {
+	c.compactMinRetain, err = strconv.ParseInt(retain, 10, 64)
+	if err != nil || c.compactMinRetain < 1 {
 		return fmt.Errorf("BATON_TEST_COMPACT_MIN_RETAIN: %q is not a positive number", retain)
 	}
 	return nil

@@ -25,15 +25,17 @@ func mustWrite(t *testing.T, path, content string) string {
 }
 
 func TestServerFlagsInBothForms(t *testing.T) {
-	got, err := parseServer([]string{"--data-dir=/d", "--token", "t", "--https-listen-port=7443", "--bind-address",
-		"127.0.0.3", "--tls-san", "a,b", "--tls-san=c", "--disable-agent", "--disable", "traefik",
+	got, err := parseServer([]string{"--data-dir=/d", "--token", "t", "--https-listen-port=7443",
+		"--bind-address", "127.0.0.3", "--tls-san", "a,b", "--tls-san=c", "--disable-agent",
+		"--disable", "traefik",
 		"--node-name=N1", "--debug=false"}, environment(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &serverConfiguration{dataDir: "/d", token: "t", port: 7443, bindAddress: "127.0.0.3",
-		advertiseAddress: "192.0.2.3", nodeName: "n1", sans: []string{"a", "b", "c"}, kubeconfigMode: 0o600,
-		serviceCIDR: "10.43.0.0/16", compactInterval: 5 * time.Minute, compactMinRetain: 1000}
+		advertiseAddress: "192.0.2.3", nodeName: "n1", sans: []string{"a", "b", "c"},
+		kubeconfigMode: 0o600, serviceCIDR: "10.43.0.0/16", compactInterval: 5 * time.Minute,
+		compactMinRetain: 1000}
 	got.ignored = nil
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -42,14 +44,16 @@ func TestServerFlagsInBothForms(t *testing.T) {
 
 func TestConfigurationFileYieldsToTheCommandLine(t *testing.T) {
 	folder := t.TempDir()
-	file := mustWrite(t, filepath.Join(folder, "config.yaml"), "token: from-file\ntls-san:\n- a\nhttps-listen-port: 7000\n")
+	file := mustWrite(t, filepath.Join(folder, "config.yaml"),
+		"token: from-file\ntls-san:\n- a\nhttps-listen-port: 7000\n")
 	mustWrite(t, file+".d/10.yaml", "tls-san+: [b]\nnode-name: dropin\n")
 	got, err := parseServer([]string{"--config", file, "--token=line"},
 		environment(map[string]string{"K3S_TOKEN": "env"}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.token != "line" || got.port != 7000 || got.nodeName != "dropin" || strings.Join(got.sans, " ") != "a b" {
+	if got.token != "line" || got.port != 7000 || got.nodeName != "dropin" ||
+		strings.Join(got.sans, " ") != "a b" {
 		t.Errorf("got %+v", got)
 	}
 }
@@ -91,11 +95,15 @@ func TestBadServerFlags(t *testing.T) {
 		"token-file":                {"--token-file=/nonexistent/t"},
 		"is not an octal file mode": {"--write-kubeconfig-mode=9"},
 	} {
-		if _, err := parseServer(args, environment(nil)); err == nil || !strings.Contains(err.Error(), message) {
+		_, err := parseServer(args, environment(nil))
+		if err == nil || !strings.Contains(err.Error(), message) {
 			t.Errorf("%v: error %v, want one with %q", args, err, message)
 		}
 	}
-	for name, value := range map[string]string{"BATON_TEST_COMPACT_INTERVAL": "soon", "BATON_TEST_COMPACT_MIN_RETAIN": "0"} {
+	for name, value := range map[string]string{
+		"BATON_TEST_COMPACT_INTERVAL":   "soon",
+		"BATON_TEST_COMPACT_MIN_RETAIN": "0",
+	} {
 		if _, err := parseServer(nil, environment(map[string]string{name: value})); err == nil ||
 			!strings.Contains(err.Error(), name) {
 			t.Errorf("%s=%s: error %v", name, value, err)
@@ -122,7 +130,8 @@ func TestAgentNeedsServerAndToken(t *testing.T) {
 	if _, err := parseAgent(nil, environment(map[string]string{"K3S_URL": "https://x"})); err == nil {
 		t.Error("no token: want an error")
 	}
-	got, err := parseAgent([]string{"--server", "https://x", "--token=t", "--node-name=n"}, environment(nil))
+	args := []string{"--server", "https://x", "--token=t", "--node-name=n"}
+	got, err := parseAgent(args, environment(nil))
 	if err != nil || *got != (agentConfiguration{server: "https://x", nodeName: "n"}) {
 		t.Errorf("got %+v, %v", got, err)
 	}

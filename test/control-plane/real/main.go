@@ -31,7 +31,8 @@ A stand-in for k3s in tests (kine + kube-apiserver). Flags are those of k3s; see
 // versionText has k3s's own two lines, so that whatever parses k3s's answer parses this one; the
 // build part of the version names the stand-in.
 func versionText() string {
-	return fmt.Sprintf("k3s version %s+baton-real (stand-in for tests: kine %s, kube-apiserver %s)\ngo version %s\n",
+	return fmt.Sprintf("k3s version %s+baton-real "+
+		"(stand-in for tests: kine %s, kube-apiserver %s)\ngo version %s\n",
 		kubernetesVersion, kineVersion, kubernetesVersion, runtime.Version())
 }
 

@@ -38,8 +38,11 @@ type authority struct {
 // makeMissing creates every bootstrap file that does not exist yet (k3s: GenServerDeps).
 func makeMissing(directory, password string) error {
 	now := time.Now().Unix()
-	for name, common := range map[string]string{"ServerCA": "k3s-server-ca", "ClientCA": "k3s-client-ca",
-		"RequestHeaderCA": "k3s-request-header-ca", "ETCDServerCA": "etcd-server-ca", "ETCDPeerCA": "etcd-peer-ca"} {
+	for name, common := range map[string]string{
+		"ServerCA": "k3s-server-ca", "ClientCA": "k3s-client-ca",
+		"RequestHeaderCA": "k3s-request-header-ca",
+		"ETCDServerCA":    "etcd-server-ca", "ETCDPeerCA": "etcd-peer-ca",
+	} {
 		path := filepath.Join(directory, bootstrapPaths[name])
 		if exists(path) {
 			continue
@@ -55,7 +58,8 @@ func makeMissing(directory, password string) error {
 		}
 	}
 	passwd := fmt.Sprintf("%s,node,node,k3s:agent\n%s,server,server,k3s:server\n", password, password)
-	for name, content := range map[string]string{"PasswdFile": passwd, "IPSECKey": randomHex(48) + "\n"} {
+	contents := map[string]string{"PasswdFile": passwd, "IPSECKey": randomHex(48) + "\n"}
+	for name, content := range contents {
 		if path := filepath.Join(directory, bootstrapPaths[name]); !exists(path) {
 			if err := writePrivate(path, []byte(content)); err != nil {
 				return err
@@ -97,14 +101,16 @@ func makeAuthority(certificatePath, keyPath, commonName string) error {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(0), Subject: pkix.Name{CommonName: commonName},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(caLifetime),
-		KeyUsage:              x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+		KeyUsage: x509.KeyUsageKeyEncipherment | x509.KeyUsageDigitalSignature |
+			x509.KeyUsageCertSign,
 		BasicConstraintsValid: true, IsCA: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
 	if err != nil {
 		return err
 	}
-	return writePrivate(certificatePath, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	block := &pem.Block{Type: "CERTIFICATE", Bytes: der}
+	return writePrivate(certificatePath, pem.EncodeToMemory(block))
 }
 
 func loadAuthority(directory, name string) (*authority, error) {

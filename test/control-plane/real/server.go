@@ -77,8 +77,8 @@ func relaxCollector() {
 	}
 }
 
-// restoreCollector returns to Go's default and gives back what the start left behind, so that memory
-// at rest is as k3s's would be.
+// restoreCollector returns to Go's default and gives back what the start left behind, so that
+// memory at rest is as k3s's would be.
 func restoreCollector() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(100)
@@ -94,7 +94,10 @@ func probePort(c *serverConfiguration) error {
 	return listener.Close()
 }
 
-func serve(ctx context.Context, c *serverConfiguration, directory string, store *datastore, started time.Time) error {
+func serve(
+	ctx context.Context, c *serverConfiguration, directory string, store *datastore,
+	started time.Time,
+) error {
 	password, unsaved, err := loadBootstrap(ctx, store.client, directory, c.token)
 	if err != nil {
 		return fmt.Errorf("starting kubernetes: preparing server: %w", err)
@@ -125,7 +128,9 @@ func serve(ctx context.Context, c *serverConfiguration, directory string, store 
 // runAPI serves until the context ends or the API server fails on its own. It stops politely only
 // once it was ready: several of the API server's start-up hooks end the process with a failure
 // status when they are cancelled half-way.
-func runAPI(ctx context.Context, c *serverConfiguration, api *apiServer, caFile []byte, started time.Time) error {
+func runAPI(
+	ctx context.Context, c *serverConfiguration, api *apiServer, caFile []byte, started time.Time,
+) error {
 	finished := make(chan error, 1)
 	ready := make(chan struct{})
 	go func() { finished <- api.run() }()
@@ -162,7 +167,10 @@ func orUnknown(err error) error {
 }
 
 // announceReady asks /readyz as a client would, and tells the service manager at the first 200.
-func announceReady(ctx context.Context, c *serverConfiguration, caFile []byte, started time.Time, ready chan<- struct{}) {
+func announceReady(
+	ctx context.Context, c *serverConfiguration, caFile []byte, started time.Time,
+	ready chan<- struct{},
+) {
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM(caFile)
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}, DisableKeepAlives: true}
@@ -172,7 +180,8 @@ func announceReady(ctx context.Context, c *serverConfiguration, caFile []byte, s
 		if err == nil {
 			answer.Body.Close()
 			if answer.StatusCode == http.StatusOK {
-				logrus.Infof("k3s is up and running (ready %s after start)", time.Since(started).Round(time.Millisecond))
+				took := time.Since(started).Round(time.Millisecond)
+				logrus.Infof("k3s is up and running (ready %s after start)", took)
 				close(ready)
 				notifySystemd("READY=1")
 				restoreCollector()
@@ -212,12 +221,14 @@ func writeDerived(c *serverConfiguration, directory, password string) ([]byte, e
 		return nil, fmt.Errorf("flag --service-cidr: %w", err)
 	}
 	in := func(name string) string { return filepath.Join(directory, name) }
-	if err := serverCA.issue(in("tls/serving-kube-apiserver"), leaf{subject: pkix.Name{CommonName: "kube-apiserver"},
-		names: servingNames(c, serviceIP)}); err != nil {
+	if err := serverCA.issue(in("tls/serving-kube-apiserver"), leaf{
+		subject: pkix.Name{CommonName: "kube-apiserver"},
+		names:   servingNames(c, serviceIP),
+	}); err != nil {
 		return nil, err
 	}
-	if err := clientCA.issue(in("tls/client-admin"), leaf{subject: pkix.Name{CommonName: "system:admin",
-		Organization: []string{"system:masters"}}}); err != nil {
+	admin := pkix.Name{CommonName: "system:admin", Organization: []string{"system:masters"}}
+	if err := clientCA.issue(in("tls/client-admin"), leaf{subject: admin}); err != nil {
 		return nil, err
 	}
 	bearer, err := adminToken(directory)
@@ -267,7 +278,8 @@ users:
     client-certificate-data: %s
     client-key-data: %s
 `, serverURL(c), base64.StdEncoding.EncodeToString(caFile), encoded[0], encoded[1])
-	if err := writePrivate(filepath.Join(directory, "cred/admin.kubeconfig"), content); err != nil || c.kubeconfig == "" {
+	err := writePrivate(filepath.Join(directory, "cred/admin.kubeconfig"), content)
+	if err != nil || c.kubeconfig == "" {
 		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(c.kubeconfig), 0o755); err != nil {

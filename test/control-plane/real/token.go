@@ -17,7 +17,8 @@ const tokenPrefix = "K10"
 // kubeadmToken is the form k3s accepts from agents but refuses as a server token.
 var kubeadmToken = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
 
-var errToken = errors.New("failed to normalize token; must be in format K10<CA-HASH>::<USERNAME>:<PASSWORD> or <PASSWORD>")
+var errToken = errors.New("failed to normalize token; must be in format " +
+	"K10<CA-HASH>::<USERNAME>:<PASSWORD> or <PASSWORD>")
 
 // normalizeToken returns the password of a token in either form.
 func normalizeToken(token string) (string, error) {

@@ -20,7 +20,8 @@ func TestNormalizeToken(t *testing.T) {
 		}
 	}
 	for _, token := range []string{"", "K10", "K10abc::server:secret", "K10" + hash + "::server:",
-		"K10" + hash + "::server", "abcdef.0123456789abcdef", "K10" + hash + "::abcdef.0123456789abcdef"} {
+		"K10" + hash + "::server", "abcdef.0123456789abcdef",
+		"K10" + hash + "::abcdef.0123456789abcdef"} {
 		if got, err := normalizeToken(token); err == nil {
 			t.Errorf("normalizeToken(%q) = %q; want an error", token, got)
 		}
@@ -30,7 +31,8 @@ func TestNormalizeToken(t *testing.T) {
 func TestFormatTokenIsUndoneByNormalize(t *testing.T) {
 	// The digest is that of the file's literal bytes: `printf ca | sha256sum`.
 	token := formatToken("pass word", []byte("ca"))
-	if want := "K106959097001d10501ac7d54c0bdb8db61420f658f2922cc26e46d536119a31126::server:pass word"; token != want {
+	const digest = "6959097001d10501ac7d54c0bdb8db61420f658f2922cc26e46d536119a31126"
+	if want := "K10" + digest + "::server:pass word"; token != want {
 		t.Errorf("formatToken = %q, want %q", token, want)
 	}
 	if password, err := normalizeToken(token); err != nil || password != "pass word" {
@@ -39,7 +41,8 @@ func TestFormatTokenIsUndoneByNormalize(t *testing.T) {
 }
 
 func FuzzNormalizeToken(f *testing.F) {
-	for _, seed := range []string{"", "hello", "K10", "K10::a:b", "K10" + strings.Repeat("0", 64) + "::server:x"} {
+	for _, seed := range []string{"", "hello", "K10", "K10::a:b",
+		"K10" + strings.Repeat("0", 64) + "::server:x"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, token string) {
