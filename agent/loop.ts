@@ -17,6 +17,7 @@
 import { isBatonError } from '../shared/errors/baton-error.ts';
 import type { Clock, TimerHandle } from '../shared/ports/clock.ts';
 import { type Instant, instant, seconds } from '../shared/time/duration.ts';
+import { isSaidOnce } from './core/said-once.ts';
 import type { AgentEvent, Decision, Effect, TimerName } from './core/types.ts';
 
 /** The pure part, with its configuration bound: `mastership.ts` in the daemon, a fake in tests. */
@@ -125,6 +126,7 @@ export function createLoop<State>(
         // Handling it needs the same medium: without the pause the two would chase each other.
         if (event.kind === 'persist_failed') clock.in(AGAIN, () => post(failure));
         else queue.unshift(failure);
+        if (isSaidOnce(event)) clock.in(AGAIN, () => post(event));
         return;
       }
     }

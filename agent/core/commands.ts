@@ -9,7 +9,7 @@ import { scheduleForced } from './lease/forced.ts';
 import { foundByCommand } from './lease/learning.ts';
 import { beginLeaving } from './lease/membership.ts';
 import { isEligible } from './lease/roles.ts';
-import { beginHandover, chooseReceiver } from './promotion.ts';
+import { beginHandover, chooseReceiver, couldAskAtOnce } from './promotion.ts';
 import { reply, type Turn, update } from './turn.ts';
 import type { AgentEvent, Command } from './types.ts';
 
@@ -50,6 +50,8 @@ function move(turn: Turn, id: string, command: Extract<Command, { name: 'move' }
     reply(turn, id, false, `${to} can't become master: not another eligible node.`);
   } else if (heard === undefined || now - heard > config.fenceAfter) {
     reply(turn, id, false, `${to} has not been heard lately; nothing was changed.`);
+  } else if (!couldAskAtOnce(turn, to)) {
+    reply(turn, id, false, `${to} has just started and may not ask yet; try again in a moment.`);
   } else {
     beginHandover(turn, { to, reply: id, why: 'move' });
   }

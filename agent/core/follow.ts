@@ -6,7 +6,7 @@
  * higher one fences itself. Following decides nothing about who may serve.
  */
 import type { Announce, NodeName, Release } from '../../shared/protocol/lease-messages.ts';
-import { milliseconds } from '../../shared/time/duration.ts';
+import { after, milliseconds } from '../../shared/time/duration.ts';
 import { wishToJoin } from './lease/membership.ts';
 import { isEligible, others } from './lease/roles.ts';
 import { endVacancy, scheduleAttempt } from './lease/vacancy.ts';
@@ -111,13 +111,19 @@ export function hearVacancy(turn: Turn, from: NodeName, message: Release): void 
   if (leads && state.leader !== null) {
     update(turn, { leader: { ...state.leader, stage: 'stopped' } });
   }
-  if (!ended && !leads) return;
   const named = message.successor === config.node;
+  // A candidate that yields to this node: it may be waiting after a refusal, so it asks now.
+  if (ended !== 'lease' && !leads && !(named && ended === 'promise')) return;
   // L13: only the holder of that epoch can vouch for its last revision.
   if (named && message.clean && message.epoch >= knownEpoch(state)) {
     updateRun(turn, { handed: message.epoch });
   }
+  if (named) update(turn, { attempts: 0 });
   if (leads) explain(turn, `${from} gave the role back (epoch ${message.epoch}).`);
-  const patience = message.successor === null || named ? 0 : 2 * config.answerTimeout;
-  scheduleAttempt(turn, milliseconds(patience));
+  // Kept in the state, for other timers (the end of a silence) begin attempts as well.
+  if (message.successor !== null && !named && message.epoch > state.patience.epoch) {
+    const until = after(turn.now, milliseconds(2 * config.answerTimeout));
+    update(turn, { patience: { epoch: message.epoch, until } });
+  }
+  scheduleAttempt(turn);
 }

@@ -11,7 +11,7 @@ import { after, left, minutes } from '../../shared/time/duration.ts';
 import { announce, followSelf } from './follow.ts';
 import { dropRole, loseRole } from './lease/lapse.ts';
 import { beginLeaving } from './lease/membership.ts';
-import { others } from './lease/roles.ts';
+import { isVoter, others } from './lease/roles.ts';
 import { scheduleAttempt } from './lease/vacancy.ts';
 import { hearRelease } from './lease/voter.ts';
 import { newestWall } from './lease/wall.ts';
@@ -128,7 +128,9 @@ function failed(turn: Turn, held: Held, event: StepDone): void {
 export function serverExited(turn: Turn, epoch: number, detail: string): void {
   const { held } = turn.state.run;
   if (held === null || held.epoch !== epoch || held.stage !== 'serving') return;
-  restartServer(turn, held, `the server ended: ${detail}`);
+  // An agent that was stopped for long may hear of it after its lease ran out.
+  if (turn.now >= held.deadline) loseRole(turn, `the server ended late: ${detail}`);
+  else restartServer(turn, held, `the server ended: ${detail}`);
 }
 
 function restartServer(turn: Turn, held: Held, why: string): void {
@@ -203,12 +205,26 @@ function handoverStep(turn: Turn, held: Held, event: StepDone): void {
   order(turn, 'start_server');
 }
 
+/**
+ * A voter that has not accepted a round lately is silent after its start (L2), or away: it could
+ * not ask for the lease at once, and somebody with fewer revisions would.
+ */
+export function couldAskAtOnce(turn: Turn, node: NodeName): boolean {
+  const { state, now, config } = turn;
+  if (!isVoter(config, node)) return true;
+  const accepted = state.lastAccept[node];
+  if (accepted === undefined || now - accepted > config.fenceAfter) return false;
+  return state.run.held?.nonces[node] !== undefined;
+}
+
 /** The receiver that a move without a name goes to; null when there is none that can be reached. */
 export function chooseReceiver(turn: Turn): NodeName | null {
   const { state, now, config } = turn;
   const reachable = (node: NodeName): boolean => {
     const heard = state.heard[node];
-    return node !== config.node && heard !== undefined && now - heard <= config.fenceAfter;
+    if (node === config.node || heard === undefined || now - heard > config.fenceAfter)
+      return false;
+    return couldAskAtOnce(turn, node);
   };
   return receiversByRank(state, config, config.node).find(reachable) ?? null;
 }

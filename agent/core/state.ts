@@ -165,6 +165,8 @@ export interface CoreState {
   /** When each node was last heard, coarse. */
   readonly heard: Readonly<Record<NodeName, Instant>>;
   readonly scoutOrder: readonly NodeName[];
+  /** A release named another node: that one is left this time to ask first. Once per epoch. */
+  readonly patience: { readonly epoch: number; readonly until: Instant };
   /** Failed attempts in this vacancy, for the backoff. */
   readonly attempts: number;
   /** Highest ballot counter seen anywhere. */
@@ -232,6 +234,7 @@ export function initialState(_config: CoreConfig): CoreState {
     positions: {},
     heard: {},
     scoutOrder: [],
+    patience: { epoch: 0, until: never },
     attempts: 0,
     seenCounter: 0,
     lastAccept: {},

@@ -6,6 +6,7 @@
  * earlier one, late but never early. A process that is stopped keeps its events in its sockets, up
  * to a bound. A fault may kill or stop the process between two effects.
  */
+import { isSaidOnce } from '../../agent/core/said-once.ts';
 import type { AgentEvent, Effect, TimerName } from '../../agent/core/types.ts';
 import type { Instant } from '../../shared/time/duration.ts';
 import { breakAgent } from './machine.ts';
@@ -59,8 +60,14 @@ export function feed(world: World, machine: Machine, event: AgentEvent, depth = 
   world.judge.decided(world, machine, event, decision.effects);
   machine.before = before;
   machine.state = decision.state;
+  const counted = machine.counted;
   const failed = carryOut(world, machine, decision.effects, 0);
-  if (failed !== null) persistFailed(world, machine, failed, depth);
+  if (failed === null) return;
+  machine.counted = counted;
+  if (isSaidOnce(event)) {
+    world.queue.push(world.now + 1000, happening.feed, machine.index, machine.life, event);
+  }
+  persistFailed(world, machine, failed, depth);
 }
 
 /** The old state stays, and the core is told. */
@@ -108,7 +115,9 @@ function strikes(machine: Machine, effect: Effect): boolean {
 
 /** Goes on with a decision that a freeze interrupted. */
 export function resume(world: World, machine: Machine, rest: Suspended): void {
+  machine.resumes = true;
   const failed = carryOut(world, machine, rest.effects, rest.from);
+  machine.resumes = false;
   if (failed !== null) persistFailed(world, machine, failed, 0);
 }
 
@@ -122,6 +131,7 @@ function execute(world: World, machine: Machine, effect: Effect): 'disk' | 'run'
       world.judge.diskWritten(world, machine, effect.record);
       machine.oldDisk = machine.disk;
       machine.disk = effect.record;
+      machine.counted = effect.record;
       return null;
     case 'persist_run':
       if (machine.runFull > 0) return 'run';

@@ -36,7 +36,9 @@ export function strikeMachine(world: World, fault: PlannedFault, machine: Machin
       powerOff(world, machine, duration);
       machine.disk = null;
       machine.oldDisk = null;
+      machine.counted = null;
       machine.store = emptyStore();
+      world.judge.recordLost(world);
       return false;
     case 'freeze_agent':
       freeze(world, machine, duration, false);
@@ -66,6 +68,7 @@ export function strikeMachine(world: World, fault: PlannedFault, machine: Machin
     case 'disk_rolls_back':
       powerOff(world, machine, duration);
       machine.disk = machine.oldDisk;
+      machine.counted = machine.oldDisk;
       return false;
     default:
       return strikeLasting(world, fault, machine);

@@ -37,7 +37,7 @@ export function powerOff(world: World, machine: Machine, back: number): void {
     machine.agentFrozen = false;
     machine.nodeFrozen = false;
     machine.thawToken += 1;
-    if (world.flaws.diskWrittenLate) machine.disk = machine.oldDisk;
+    if (world.flaws.diskWrittenLate) machine.disk = machine.counted = machine.oldDisk;
     loseUnsynced(world, machine);
   }
   machine.powered = false;
@@ -235,7 +235,11 @@ export function breakAgent(world: World, machine: Machine, rest: Suspended): voi
   if (fault.kind === 'torn_epoch') {
     const torn = rest.effects[rest.from]?.kind === 'persist_disk';
     powerOff(world, machine, fault.duration);
-    if (torn) machine.disk = null;
+    if (torn) {
+      machine.disk = null;
+      machine.counted = null;
+      world.judge.recordLost(world);
+    }
     return;
   }
   machine.suspended = rest;

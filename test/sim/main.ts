@@ -54,7 +54,7 @@ async function many(given: SimArguments): Promise<number> {
   );
   const failing = inside[0];
   if (failing !== undefined) {
-    const choice = { small: true, mutant: null, last: 150 };
+    const choice = { small: true, mutant: null, last: 60 };
     say(
       `\nthe first failing seed, shrunk:\n${tellStory(failing.seed, wishesOf(given), choice).text}`,
     );

@@ -244,6 +244,8 @@ function buildMachine(plan: Plan, index: number): Machine {
     deadUntil: 0,
     disk: diskOf(plan, index),
     oldDisk: null,
+    counted: null,
+    resumes: false,
     run: null,
     diskFull: 0,
     failNextWrite: false,

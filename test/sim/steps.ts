@@ -8,7 +8,7 @@ import type { Effect, Step } from '../../agent/core/types.ts';
 import { feed } from './agent-process.ts';
 import { canStream } from './network.ts';
 import { orderStart } from './server.ts';
-import { beginTenure, commonHead, headOf } from './store.ts';
+import { beginTenure, commonHead, epochOf, headOf } from './store.ts';
 import { settleWrites } from './stream.ts';
 import { disturb, happening, type Machine, machineOf, type World } from './world.ts';
 
@@ -31,6 +31,10 @@ export function orderStep(world: World, machine: Machine, order: StepEffect): vo
   if (order.step === 'start_server') {
     orderStart(world, machine, order.epoch);
     return;
+  }
+  // Whoever is about to serve takes in nobody else's rows any more.
+  if (order.step === 'install_datastore' && machine.follow !== null) {
+    machine.follow = { ...machine.follow, master: -1 };
   }
   const [low, high] = durations[order.step];
   const slow = machine.stepsSlow > 0 ? 10 : 1;
@@ -131,6 +135,12 @@ function sendLast(world: World, machine: Machine, to: string): Done | null {
   receiver.store.source = 'replica';
   receiver.store.unclean = false;
   feedFacts(world, receiver);
+  feed(world, machine, {
+    kind: 'acknowledged',
+    receiver: receiver.name,
+    lineageEpoch: epochOf(chain),
+    revision: headOf(chain),
+  });
   return commonHead(chain, receiver.store.chain) === headOf(chain) ? plain : null;
 }
 

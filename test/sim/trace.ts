@@ -16,7 +16,7 @@ export interface Tracer {
   ): void;
 }
 
-/** `quiet` leaves out decisions that neither had a reason nor did anything but arm timers. */
+/** `quiet` leaves out decisions without a reason that only armed timers or renewed the lease. */
 export function tracer(quiet: boolean): Tracer {
   const lines: string[] = [];
   const stamp = (world: World, machine: Machine | null): string => {
@@ -32,12 +32,26 @@ export function tracer(quiet: boolean): Tracer {
     },
     decision(world, machine, event, effects, reason) {
       const shown = effects.filter((effect) => !isTimer(effect));
-      if (quiet && shown.length === 0 && reason === '') return;
+      if (quiet && reason === '' && (shown.length === 0 || isRoutine(event, effects))) return;
       const did = shown.map(describeEffect).join('; ');
       const why = reason === '' ? '' : `  «${reason}»`;
       lines.push(`${stamp(world, machine)}  ${describeEvent(event)} → ${did || '-'}${why}`);
     },
   };
+}
+
+/** Renewals that go well: they are most of what happens, and tell nothing. */
+function isRoutine(event: AgentEvent, effects: readonly Effect[]): boolean {
+  const kind = event.kind === 'message' ? event.message.kind : event.kind;
+  if (kind !== 'propose' && kind !== 'accept' && kind !== 'timer') return false;
+  if (event.kind === 'timer' && event.timer !== 'renew') return false;
+  return effects.every(
+    (effect) =>
+      isTimer(effect) ||
+      effect.kind === 'persist_run' ||
+      effect.kind === 'open_gate' ||
+      (effect.kind === 'send' && effect.message.kind !== 'refuse'),
+  );
 }
 
 const isTimer = (effect: Effect): boolean =>

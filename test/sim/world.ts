@@ -120,6 +120,10 @@ export interface Machine {
 
   disk: DiskRecord | null;
   oldDisk: DiskRecord | null;
+  /** The last record of a turn that was carried out: nothing depends on that of a failed turn. */
+  counted: DiskRecord | null;
+  /** Carries out the rest of a decision that a freeze interrupted, later than it was made. */
+  resumes: boolean;
   run: RunRecord | null;
   diskFull: number;
   failNextWrite: boolean;

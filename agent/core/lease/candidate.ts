@@ -8,6 +8,7 @@
 import type {
   Accept,
   NodeName,
+  Position,
   Prepare,
   PromiseMessage,
   Refuse,
@@ -112,18 +113,34 @@ const contradicts = (message: PromiseMessage, attempt: Attempt, config: CoreConf
   message.highest_epoch > attempt.epoch ||
   (message.highest_epoch === attempt.epoch && message.epoch_owner !== config.node);
 
-function proposeWhenPromised(turn: Turn): void {
+/** `waits`: for the answer of a better replica, whose voter may be slower than the majority. */
+function proposeWhenPromised(turn: Turn, waits = true): void {
   const { attempt } = turn.state;
-  if (attempt === null) return;
+  if (attempt === null || attempt.phase !== 'preparing') return;
   if (!hasMajority(attempt.list, new Set(Object.keys(attempt.promises)))) return;
   const better = betterReplica(turn.state, turn.now, turn.config);
+  if (better === null && waits && awaitsBetter(turn.state, attempt)) return;
   if (better !== null && yieldOnce(turn)) {
-    endAttempt(turn, `${better} holds a better replica: yields to it once`);
+    endAttempt(turn, `${better} holds a better replica: yields to it once`, better);
     return;
   }
   // L5: above every epoch that a majority knows.
   update(turn, { attempt: { ...attempt, phase: 'proposing', epoch: attempt.highest + 1 } });
   proposeAgain(turn);
+}
+
+/**
+ * Receivers do not talk to each other while there is a master, so whether a better one can be
+ * reached shows by its answer. The last owner is ahead by nature, and most likely dead: no wait.
+ */
+function awaitsBetter(state: CoreState, attempt: Attempt): boolean {
+  if (state.run.yield_until !== 0) return false;
+  return asked(attempt.list).some((node) => {
+    if (attempt.promises[node] !== undefined || attempt.refusals.includes(node)) return false;
+    const position = state.positions[node];
+    if (position === undefined || node === attempt.highestOwner) return false;
+    return comparePositions(position, ownRow(state)) > 0;
+  });
 }
 
 /** One round of the attempt that is proposing. */
@@ -143,13 +160,18 @@ export function candidateAccept(turn: Turn, from: NodeName, message: Accept): vo
   if (countAccept(turn, from, message)) win(turn);
 }
 
+const ownRow = (state: CoreState): Pick<Position, 'lineage_epoch' | 'revision'> => ({
+  lineage_epoch: state.datastore.lineageEpoch,
+  revision: state.datastore.revision,
+});
+
 /**
  * L14: a receiver that can be reached and goes further than this node; null when there is none.
  * A master that has just given the role back is not waited for.
  */
 export function betterReplica(state: CoreState, now: Instant, config: CoreConfig): NodeName | null {
   const { leader } = state;
-  let best = { lineage_epoch: state.datastore.lineageEpoch, revision: state.datastore.revision };
+  let best = ownRow(state);
   let name: NodeName | null = null;
   for (const position of Object.values(state.positions)) {
     if (leader?.stage === 'stopped' && leader.master === position.node) continue;
@@ -185,6 +207,7 @@ export function candidateRefuse(turn: Turn, from: NodeName, message: Refuse): vo
   });
   const open = asked(attempt.list).filter((node) => !refusals.includes(node));
   if (!hasMajority(attempt.list, new Set(open))) endAttempt(turn, `refused: ${message.reason}`);
+  else proposeWhenPromised(turn);
 }
 
 /** The timer `answers` of an attempt: once more when it was proposing, otherwise it ends. */
@@ -196,22 +219,27 @@ export function attemptTimeout(turn: Turn): void {
     proposeAgain(turn);
     return;
   }
+  if (attempt.phase === 'preparing') {
+    proposeWhenPromised(turn, false);
+    if (turn.state.attempt?.phase !== 'preparing') return;
+  }
   const heard = Object.keys(attempt.promises).length;
   endAttempt(turn, `no majority answered (${heard} of ${asked(attempt.list).length})`);
 }
 
 /**
  * Gives the ballot up and says so (L8), so that no voter is kept by a promise nobody uses. The
- * next attempt waits for the voter that named the longest wait.
+ * next attempt waits for the voter that named the longest wait. Who yields names whom it yields to,
+ * for that one may be waiting after a refusal.
  */
-export function endAttempt(turn: Turn, why: string): void {
+export function endAttempt(turn: Turn, why: string, successor: NodeName | null = null): void {
   const { attempt } = turn.state;
   if (attempt === null) return;
   const { config } = turn;
   const { ballot, epoch, list, retryAfter } = attempt;
   update(turn, { attempt: null, round: null, attempts: turn.state.attempts + 1 });
   explain(turn, `ballot ${ballot.counter} ends: ${why}.`);
-  const release = { kind: 'release', ballot, epoch, successor: null, clean: false } as const;
+  const release = { kind: 'release', ballot, epoch, successor, clean: false } as const;
   hearRelease(turn, config.node, release);
   for (const node of asked(list)) if (node !== config.node) send(turn, node, release);
   disarm(turn, 'answers');

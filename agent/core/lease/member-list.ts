@@ -39,8 +39,9 @@ export const hasRenewalQuorum = (
   if (!lists.some((members) => members.length === 2)) return hasMajority(list, granted);
   return lists.every((members) => {
     const count = answered(members, granted);
-    if (members.length !== 2) return count * 2 > members.length;
-    return count >= 1 && granted.has(holder);
+    // A holder without a vote of its own has no lock of its own either: a majority, as elsewhere.
+    if (members.length !== 2 || !members.includes(holder)) return count * 2 > members.length;
+    return granted.has(holder);
   });
 };
 

@@ -43,6 +43,7 @@ export const mayAsk = (state: CoreState, config: CoreConfig): boolean =>
 /** The earliest moment at which nothing stands against an attempt; `now` when it may begin. */
 export function earliestAttempt(state: CoreState, now: Instant, config: CoreConfig): Instant {
   let at: number = Math.max(now, state.run.silent_until, state.run.sit_out_until);
+  at = Math.max(at, state.patience.until);
   at = Math.max(at, foreignLock(state, now, config) ?? 0);
   const { leader } = state;
   // A master announces at each granted renewal, so its lease runs for at most this long.

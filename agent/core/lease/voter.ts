@@ -199,11 +199,16 @@ export function adoptList(turn: Turn, list: MemberList): boolean {
 
 /**
  * L8: a Release ends only its own ballot, whose promise is dropped.
- * True when it ended a lease that this node's voter had accepted.
+ * Says what it ended here: a lease that this node's voter had accepted, a mere promise, or nothing
+ * (a repetition, or a ballot that this voter never helped).
  */
-export function hearRelease(turn: Turn, from: NodeName, message: Release): boolean {
+export function hearRelease(
+  turn: Turn,
+  from: NodeName,
+  message: Release,
+): 'lease' | 'promise' | null {
   const { ballot } = message;
-  if (ballot.node !== from) return false;
+  if (ballot.node !== from) return null;
   const { accepted, promised } = turn.state.run;
   const ended = accepted !== null && isSameBallot(accepted.ballot, ballot);
   const dropped = areSameBallot(promised, ballot);
@@ -213,7 +218,7 @@ export function hearRelease(turn: Turn, from: NodeName, message: Release): boole
       promised: dropped ? null : promised,
     });
   }
-  return ended;
+  return ended ? 'lease' : dropped ? 'promise' : null;
 }
 
 /** Counters are taken above the highest seen, so that a candidate is not refused twice for it. */

@@ -12,6 +12,8 @@ export interface Broken {
 }
 
 export interface EpochRules {
+  /** A new cluster begins at epoch 1. */
+  forget(): void;
   gateOpened(machine: Machine, epoch: number): Broken | null;
   released(machine: Machine, epoch: number): void;
   startOrdered(world: World, machine: Machine, epoch: number): string | null;
@@ -37,6 +39,11 @@ export function epochRules(): EpochRules {
   const promoted = new Set<number>();
   let highest = 0;
   return {
+    forget() {
+      tenures.clear();
+      promoted.clear();
+      highest = 0;
+    },
     gateOpened(machine, epoch) {
       const known = tenures.get(epoch);
       if (known === undefined) {
@@ -76,7 +83,7 @@ export function epochRules(): EpochRules {
 
 /** Epoch and member list on one card only rise. */
 export function diskOnlyRises(machine: Machine, record: DiskRecord): Broken | null {
-  const known = machine.disk;
+  const known = machine.counted;
   if (known === null) return null;
   if (record.highest_epoch < known.highest_epoch) {
     const text = `${machine.name} writes epoch ${record.highest_epoch} over ${known.highest_epoch}`;

@@ -6,7 +6,7 @@
  */
 import type { AgentEvent, DiskRecord, Effect, Step } from '../../../agent/core/types.ts';
 import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
-import type { Machine, World } from '../world.ts';
+import { bootClock, type Machine, type World } from '../world.ts';
 import { isBestReplica } from './best-replica.ts';
 import { diskOnlyRises, epochRules } from './epochs.ts';
 import { releaseKeepsPromise, revisionRules } from './revisions.ts';
@@ -47,6 +47,8 @@ export interface Judge {
   violate(world: World, rule: RuleName, text: string): void;
   /** True time at which a server last stopped; 0 when none has run yet. */
   readonly lastServedAt: number;
+  /** A card was lost: where no voter has a record any more, a new cluster will be founded. */
+  recordLost(world: World): void;
   gateOpened(world: World, machine: Machine, epoch: number, deadline: number): void;
   /** This machine's server may have begun to answer. */
   mayAnswer(world: World, machine: Machine): void;
@@ -64,9 +66,13 @@ export interface Judge {
 const effectBound = (machine: Machine): number => 30 + 12 * machine.config.nodes.length;
 
 /** `head`: highest revision given out before the schedule begins. */
+const isVoter = (machine: Machine): boolean => machine.config.nodes[machine.index]?.voter === true;
+
 export function judge(head: number): Judge {
   let violation: Violation | null = null;
   let lastServedAt = 0;
+  /** When each candidate of this vacancy left it to a better one (L14: once, for a bounded time). */
+  const yielded = new Map<Machine, number>();
   const epochs = epochRules();
   const revisions = revisionRules(head);
   const violate = (world: World, rule: RuleName, text: string): void => {
@@ -86,7 +92,13 @@ export function judge(head: number): Judge {
       return lastServedAt;
     },
     violate,
-    gateOpened(world, machine, epoch) {
+    recordLost(world) {
+      if (world.machines.some((machine) => machine.disk !== null && isVoter(machine))) return;
+      epochs.forget();
+      revisions.forget();
+    },
+    gateOpened(world, machine, epoch, deadline) {
+      if (bootClock(world, machine) >= deadline) return;
       const broken = epochs.gateOpened(machine, epoch);
       if (broken !== null) violate(world, broken.rule, broken.text);
     },
@@ -103,6 +115,7 @@ export function judge(head: number): Judge {
     },
     sent(world, machine, message) {
       if (message.kind !== 'release') return;
+      if (message.successor !== null && !message.clean) yielded.set(machine, world.now);
       epochs.released(machine, message.epoch);
       report(world, 'clean-release-untrue', releaseKeepsPromise(world, machine, message));
     },
@@ -113,12 +126,16 @@ export function judge(head: number): Judge {
       violate(world, 'old-epoch-followed', text);
     },
     stepOrdered(world, machine, step, epoch) {
-      if (step === 'start_server') {
+      if (step === 'start_server' && !machine.resumes) {
         report(world, 'start-after-deadline', epochs.startOrdered(world, machine, epoch));
       }
       if (epochs.isNewTenure(step, epoch)) {
         world.coverage.counts.tenures += 1;
-        report(world, 'worse-replica', isBestReplica(world, machine, lastServedAt));
+        const yieldedAt = yielded.get(machine) ?? Number.POSITIVE_INFINITY;
+        const hasYielded = world.now - yieldedAt >= machine.config.yieldWait * 0.9;
+        if (!hasYielded)
+          report(world, 'worse-replica', isBestReplica(world, machine, lastServedAt));
+        yielded.clear();
       }
     },
     decided(world, machine, event, effects) {

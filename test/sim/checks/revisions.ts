@@ -8,6 +8,8 @@ import { type Machine, machineOf, type World } from '../world.ts';
 
 export interface RevisionRules {
   wrote(head: number): void;
+  /** A new cluster begins at revision 1. */
+  forget(): void;
   /** Text of the breach, or null. */
   serverStarted(machine: Machine): string | null;
 }
@@ -15,6 +17,9 @@ export interface RevisionRules {
 export function revisionRules(head: number): RevisionRules {
   let highest = head;
   return {
+    forget() {
+      highest = 0;
+    },
     wrote(head) {
       if (head > highest) highest = head;
     },

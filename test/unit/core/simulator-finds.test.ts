@@ -1,0 +1,96 @@
+/** One test per bug that the simulator found in the core; test/BUGS.md tells their stories. */
+import { describe, expect, it } from 'vitest';
+import { hasRenewalQuorum } from '../../../agent/core/lease/member-list.ts';
+import { CoreCluster } from '../../golden/core-cluster.ts';
+
+const three = { a: {}, b: {}, c: {} };
+
+function serving(nodes: Record<string, object> = three): CoreCluster {
+  const cluster = new CoreCluster(nodes);
+  cluster.boot(...Object.keys(nodes));
+  cluster.run(12_000);
+  expect(cluster.serving()).toEqual(['a']);
+  return cluster;
+}
+
+const since = (cluster: CoreCluster, mark: number): string => cluster.trace.slice(mark).join('\n');
+
+const move = (to: string | null) =>
+  ({ kind: 'command', id: '7', command: { name: 'move', to } }) as const;
+
+describe('bugs that the simulator found', () => {
+  it('1: a server that ended is not started again after the deadline', () => {
+    const cluster = serving();
+    cluster.machine('a').timers.clear(); // The agent is stopped: nothing rings.
+    cluster.run(6000);
+    const mark = cluster.trace.length;
+    cluster.give('a', { kind: 'server_exited', epoch: 1, detail: 'killed' });
+    expect(since(cluster, mark)).not.toContain('step start_server');
+    expect(since(cluster, mark)).toContain('fence epoch 1');
+  });
+
+  it('3: the role is not moved to a voter that may not ask yet', () => {
+    const cluster = serving();
+    cluster.powerOff('b');
+    cluster.run(3000);
+    cluster.boot('b');
+    cluster.run(1000);
+    cluster.give('a', move('b'));
+    expect(cluster.trace.at(-1)).toContain('reply 7 false b has just started');
+    cluster.run(10_000);
+    cluster.give('a', move('b'));
+    cluster.run(5000);
+    expect(cluster.serving()).toEqual(['b']);
+  });
+
+  it('3: whoever is not named waits, also when its own silence ends just then', () => {
+    const cluster = serving();
+    cluster.setDatastore('b', { lineageEpoch: 1, revision: 500, clean: true, source: 'replica' });
+    cluster.passes = (from, to) => from === 'a' || to === 'a';
+    cluster.boot('c');
+    cluster.run(7500);
+    cluster.give('a', move('b'));
+    // The named one is slow: it hears of it when the silence of c is over.
+    cluster.holds = (_from, to, message) => to === 'b' && message.kind === 'release';
+    cluster.run(1000);
+    expect(cluster.view('c').phase).not.toBe('silent');
+    expect(cluster.view('c').phase).not.toBe('promoting');
+  });
+
+  it('4: a holder without a vote is renewed by both of two voters', () => {
+    const list = { epoch: 1, number: 1, members: ['a', 'b'], previous: [], committed: true };
+    expect(hasRenewalQuorum(list, new Set(['a', 'b']), 'e')).toBe(true);
+    expect(hasRenewalQuorum(list, new Set(['a']), 'e')).toBe(false);
+    expect(hasRenewalQuorum(list, new Set(['a']), 'a')).toBe(true);
+  });
+
+  it('4: and so it keeps the role', () => {
+    const cluster = new CoreCluster({
+      a: { eligible: false },
+      b: { eligible: false },
+      e: { voter: false },
+    });
+    cluster.boot('a', 'b', 'e');
+    cluster.run(60_000);
+    expect(cluster.serving()).toEqual(['e']);
+    expect(cluster.view('e').epoch).toBe(1);
+  });
+
+  it('5: a candidate waits for the answer of a better replica before it proposes', () => {
+    const cluster = serving({ a: {}, b: {}, c: {}, d: {}, e: {} });
+    const rows = { lineageEpoch: 1, clean: true, source: 'replica' } as const;
+    cluster.setDatastore('b', { ...rows, revision: 20 });
+    cluster.setDatastore('c', { ...rows, revision: 90 });
+    cluster.run(3000);
+    cluster.powerOff('a');
+    // The best one is busy: it does not ask by itself, and its answers come late.
+    cluster.machine('c').timers.clear();
+    cluster.holds = (from, _to, message) => from === 'c' && message.kind === 'promise';
+    for (let passed = 0; passed < 9000; passed += 50) {
+      cluster.run(50);
+      const late = cluster.held.splice(0);
+      for (const { from, to, message } of late) cluster.deliver(from, to, message);
+    }
+    expect(cluster.trace.join('\n')).toContain('c holds a better replica: yields to it once');
+  });
+});
