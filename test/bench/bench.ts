@@ -1,0 +1,88 @@
+/**
+ * `npm run bench -- failover|replication`: the project's two measurements of behaviour, on real
+ * daemons and, unless told otherwise, the real control plane. The lab's driver does the work; here
+ * it is put together, printed and written.
+ *
+ * Exit status: 0 when every bar is reached, 1 when not, 2 when the call or the machine is wrong.
+ */
+import { isBatonError } from '../../shared/errors/baton-error.ts';
+import { faultTable } from '../lab/fault-table.ts';
+import { runKills } from '../lab/kills.ts';
+import { type Figure, makeResult, publishResult } from '../lab/result-file.ts';
+import type { StageOptions } from '../lab/stage.ts';
+import { makeTimeline } from '../lab/timeline.ts';
+import { BENCH_USAGE, type BenchOptions, readBenchOptions } from './options.ts';
+import { benchReplication } from './replication.ts';
+
+/** Not the demo's addresses: both may run at once. */
+const SUBNET = '127.0.7';
+
+interface Measured {
+  readonly k3s: string;
+  readonly figures: readonly Figure[];
+  readonly complete: boolean;
+}
+
+const benchFailover = async (options: StageOptions & { kills: number }): Promise<Measured> => {
+  const { k3s, rows, figures } = await runKills(options);
+  for (const line of faultTable(rows)) options.timeline.print(line);
+  options.timeline.print('seconds after the kill; lost: acknowledged earlier than 250 ms + later');
+  const kills = rows.filter(({ fault }) => fault === 'master killed').length;
+  return { k3s, figures, complete: kills === options.kills };
+};
+
+/** Aborted by Ctrl-C and its like, so that every wait ends and everything is taken away. */
+const untilSignal = (): AbortController => {
+  const control = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => control.abort(signal));
+  }
+  return control;
+};
+
+const perform = async (options: BenchOptions, control: AbortController): Promise<boolean> => {
+  const startedAt = new Date();
+  const colour = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
+  const print = (line: string): void => console.log(line);
+  const timeline = makeTimeline(print, { colour, startMs: startedAt.getTime() });
+  const stage = { ...options, timeline, subnet: SUBNET, signal: control.signal, log: print };
+  const measured =
+    options.bench === 'failover' ? await benchFailover(stage) : await benchReplication(stage);
+  const { k3s, figures, complete } = measured;
+  const result = makeResult({
+    command: options.command,
+    k3s,
+    startedAt,
+    figures,
+    conditions: [complete],
+  });
+  print('');
+  publishResult(result, { json: options.json, print });
+  if (!complete) print('NOT OK: not everything that was meant to be measured was');
+  return result.ok;
+};
+
+const main = async (): Promise<number> => {
+  const options = readBenchOptions(process.argv.slice(2), process.env);
+  if (options === null) {
+    console.log(BENCH_USAGE);
+    return 0;
+  }
+  const control = untilSignal();
+  try {
+    return (await perform(options, control)) ? 0 : 1;
+  } catch (error) {
+    if (!control.signal.aborted) throw error;
+    console.log(`ended by ${String(control.signal.reason)}; nothing is left behind`);
+    return 130;
+  }
+};
+
+try {
+  process.exitCode = await main();
+} catch (error) {
+  const words = isBatonError(error) ? error.message : ((error as Error).stack ?? String(error));
+  console.error(`error: ${words}`);
+  const wrongCall = isBatonError(error) && ['settings-invalid', 'port-in-use'].includes(error.code);
+  process.exitCode = wrongCall ? 2 : 1;
+}

@@ -1,0 +1,91 @@
+/** The command line of the benches. */
+import { parseArgs } from 'node:util';
+import { BatonError } from '../../shared/errors/baton-error.ts';
+import { FEWEST_NODES, MOST_NODES } from '../lab/cluster.ts';
+
+export const BENCHES = ['failover', 'replication'] as const;
+export type Bench = (typeof BENCHES)[number];
+
+export interface BenchOptions {
+  readonly bench: Bench;
+  readonly nodes: number;
+  /** Failover: how often the master's node dies. */
+  readonly kills: number;
+  /** Replication: how long is measured. */
+  readonly seconds: number;
+  readonly k3s: string;
+  /** Writes per second. */
+  readonly rate: number;
+  readonly json: string | undefined;
+  readonly keep: boolean;
+  /** As typed, for the result. */
+  readonly command: string;
+}
+
+export const BENCH_USAGE = `usage: npm run bench -- failover|replication [options]
+  failover     the master's node is killed at random moments; how long is the API away?
+  replication  steady writes; how long is each at risk, with baton and with Litestream?
+  --kills N    failover: number of kills (10)
+  --seconds N  replication: seconds that are measured (60)
+  --nodes N    nodes of the cluster, ${FEWEST_NODES} to ${MOST_NODES} (3)
+  --k3s WHICH  embedded, real (needs Go once), or the path of a k3s (BATON_K3S, else real)
+  --rate N     writes per second (50)
+  --json FILE  writes the figures there
+  --keep       leaves folders and logs behind
+Exit status: 0 all bars reached, 1 not, 2 the call or the machine is wrong.`;
+
+const wrong = (text: string): BatonError =>
+  new BatonError('settings-invalid', 'usage', `${text}\n${BENCH_USAGE}`, { context: {} });
+
+const wholeNumber = (name: string, text: string, lowest: number, highest: number): number => {
+  const value = Number(text);
+  if (/^\d{1,6}$/.test(text) && value >= lowest && value <= highest) return value;
+  throw wrong(`--${name} ${text}: a whole number from ${lowest} to ${highest}`);
+};
+
+const parsed = (args: readonly string[], k3s: string) => {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        nodes: { type: 'string', default: '3' },
+        kills: { type: 'string', default: '10' },
+        seconds: { type: 'string', default: '60' },
+        k3s: { type: 'string', default: k3s },
+        rate: { type: 'string', default: '50' },
+        json: { type: 'string' },
+        keep: { type: 'boolean', default: false },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    throw wrong(error instanceof Error ? error.message : String(error));
+  }
+};
+
+/** Null when help was asked for. Errors: `settings-invalid` with the usage. */
+export function readBenchOptions(
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+): BenchOptions | null {
+  const { values, positionals } = parsed(args, environment.BATON_K3S || 'real');
+  if (values.help) return null;
+  const bench = BENCHES.find((one) => one === positionals[0]);
+  if (bench === undefined || positionals.length > 1) {
+    const given = positionals.length === 0 ? 'no bench was named' : `"${positionals.join(' ')}"`;
+    throw wrong(`${given}: say failover or replication`);
+  }
+  return {
+    bench,
+    nodes: wholeNumber('nodes', values.nodes, FEWEST_NODES, MOST_NODES),
+    kills: wholeNumber('kills', values.kills, 1, 1000),
+    // Litestream removes its first-level files after 5 minutes; they are what is measured.
+    seconds: wholeNumber('seconds', values.seconds, 5, 240),
+    rate: wholeNumber('rate', values.rate, 1, 1000),
+    k3s: values.k3s,
+    json: values.json,
+    keep: values.keep,
+    command: ['bench', ...args].join(' '),
+  };
+}
