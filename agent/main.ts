@@ -1,7 +1,7 @@
 /**
  * baton-agent: one per node. This file wires; agent/loop.ts runs; agent/core/mastership.ts decides.
  *
- *   node agent/main.ts --config /etc/baton/agent.yaml
+ *   node agent/main.ts --settings /etc/baton/agent.yaml
  *
  * SIGTERM and SIGINT: an orderly end (the role goes to another node first, then the vote). SIGHUP:
  * ends and leaves everything as it is, server included; the next start in the same boot goes on

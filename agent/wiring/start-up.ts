@@ -4,16 +4,16 @@
  * Everything a person has to mend is listed at once, with file, line and key, and the agent ends
  * with status 2: started again with the same files it would only fail again.
  */
+import { parseArgs } from 'node:util';
 import { clusterKeyring, type Keyring } from '../../shared/crypto/keyring.ts';
 import { isBatonError } from '../../shared/errors/baton-error.ts';
 import type { Files } from '../../shared/ports/files.ts';
 import { type AgentSettings, loadAgentSettings, problemLine } from '../config.ts';
 
 export const DEFAULT_SETTINGS = '/etc/baton/agent.yaml';
-export const USAGE = `usage: baton-agent [--config FILE] [--check]
-  --config FILE  settings (default ${DEFAULT_SETTINGS})
-  --check        read settings and key, say what is wrong, and end
-  --version      the version`;
+export const USAGE = `usage: baton-agent [--settings FILE] [--check] [--version] [--help]
+  --settings FILE  default ${DEFAULT_SETTINGS}
+  --check          read settings and key, say what is wrong, and end`;
 
 export type Arguments =
   | { readonly kind: 'run'; readonly file: string }
@@ -22,21 +22,24 @@ export type Arguments =
   | { readonly kind: 'help' }
   | { readonly kind: 'wrong'; readonly text: string };
 
+const options = {
+  settings: { type: 'string', default: DEFAULT_SETTINGS },
+  /** An earlier name of `settings`. */
+  config: { type: 'string' },
+  check: { type: 'boolean', default: false },
+  version: { type: 'boolean', default: false },
+  help: { type: 'boolean', default: false, short: 'h' },
+} as const;
+
 export function readArguments(given: readonly string[]): Arguments {
-  let file = DEFAULT_SETTINGS;
-  let kind: 'run' | 'check' = 'run';
-  for (let at = 0; at < given.length; at += 1) {
-    const word = given[at] ?? '';
-    if (word === '--version') return { kind: 'version' };
-    if (word === '--help' || word === '-h') return { kind: 'help' };
-    if (word === '--check') kind = 'check';
-    else if (word.startsWith('--config=')) file = word.slice('--config='.length);
-    else if (word === '--config') {
-      at += 1;
-      file = given[at] ?? '';
-    } else return { kind: 'wrong', text: `unknown argument "${word}"` };
+  try {
+    const { values } = parseArgs({ args: [...given], options });
+    if (values.version) return { kind: 'version' };
+    if (values.help) return { kind: 'help' };
+    return { kind: values.check ? 'check' : 'run', file: values.config ?? values.settings };
+  } catch (error) {
+    return { kind: 'wrong', text: error instanceof Error ? error.message : String(error) };
   }
-  return file === '' ? { kind: 'wrong', text: '--config needs a file' } : { kind, file };
 }
 
 export type StartUp =

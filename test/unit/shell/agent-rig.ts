@@ -103,7 +103,7 @@ export function makeRig(options: RigOptions): Rig {
   };
   const spawnDaemon = (file: string, settings: string, log: string): ChildProcess => {
     const output = openSync(log, 'a');
-    return spawn(process.execPath, [...nodeFlags, join(project, file), '--config', settings], {
+    return spawn(process.execPath, [...nodeFlags, join(project, file), '--settings', settings], {
       stdio: ['ignore', output, output],
       env: { ...process.env, MALLOC_ARENA_MAX: '1' },
     });
