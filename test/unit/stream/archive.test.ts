@@ -172,7 +172,7 @@ test('an archive that is damaged on the disk is not installed, and asked for aga
   expect(to.heldId()).toBeNull();
 });
 
-test('a token that does not open the datastore is refused on arrival and at a promotion', async () => {
+test('a token that does not open the datastore is refused at once and at a promotion', async () => {
   const to = storeOf('pi2');
   await carry(master(), to);
   const other = replicaWith('another');

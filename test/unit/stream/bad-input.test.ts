@@ -64,7 +64,7 @@ test('a node without a replica is not promoted, and keeps what it has', async ()
   expect(receiver.datastore.facts().source).toBe('replica');
 });
 
-test('rows that were altered on their way end the connection, and the next one is right', async () => {
+test('rows altered on their way end the connection, and the next one is right', async () => {
   const [master, receiver] = await pair();
   const { listener } = network.last();
   listener.tamper = (frame) =>

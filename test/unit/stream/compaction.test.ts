@@ -50,7 +50,7 @@ test('a receiver in step removes what kine removes, and moves the mark with it',
   expect(receiver.live()).toEqual(master.kine.live());
 });
 
-test('a receiver that slept through two compactions does not bring deleted objects back', async () => {
+test('a receiver that slept through two compactions brings no deleted object back', async () => {
   const [master, receiver] = await pair();
   receiver.restart();
   for (let count = 0; count < 15; count++) master.kine.delete(`/registry/x/${count}`);

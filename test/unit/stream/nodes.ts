@@ -10,7 +10,7 @@ import { openDatastore } from '../../../agent/adapters/datastore/datastore.ts';
 import type {
   ArchiveStore,
   Datastore,
-  InstallResult,
+  RevisionSource,
   StreamFinding,
   StreamLimits,
   StreamPosition,
@@ -45,6 +45,7 @@ export class TestNode {
   limits: Partial<StreamLimits> = quickLimits;
   datastore: Datastore;
   server: KineServer | null = null;
+  source: RevisionSource | null = null;
   sender: StreamSender | null = null;
   receiver: StreamReceiver | null = null;
 
@@ -78,17 +79,30 @@ export class TestNode {
 
   /** Installs, starts the server and sends. */
   async promote(epoch: number, from: 'server' | 'replica' | 'none', raise: boolean) {
+    const result = await this.install(epoch, from, raise);
+    this.serve(epoch);
+    return result;
+  }
+
+  /** What a promotion does before it starts the server. */
+  async install(epoch: number, from: 'server' | 'replica' | 'none', raise: boolean) {
     this.receiver?.follow(null);
     this.highestEpoch = epoch;
     const previousMaster = from === 'none' ? null : 'before';
     const result = await this.datastore.install({ epoch, raise, previousMaster, from });
-    if (result.ok) this.serve(epoch);
-    return result as Extract<InstallResult, { ok: true }>;
+    if (!result.ok) throw new TypeError(result.detail);
+    return result;
   }
 
   serve(epoch: number): void {
     this.server = new KineServer(`${this.folder}/k3s`);
+    this.send(epoch);
+  }
+
+  /** Sends what the server in this node's `k3s` folder writes, whoever runs it. */
+  send(epoch: number): void {
     const source = this.datastore.startSource();
+    this.source = source;
     const sender = streamSender({
       clock: this.clock,
       epoch,
@@ -116,6 +130,7 @@ export class TestNode {
     this.sender?.close('no longer master');
     this.sender = null;
     this.datastore.stopSource();
+    this.source = null;
     this.server?.stop();
     this.server = null;
   }
