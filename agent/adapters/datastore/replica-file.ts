@@ -10,7 +10,7 @@ import { effectiveMark } from '../../stream/lineage.ts';
 import { createSchema, schemaProblem } from './kine-schema.ts';
 import { KineTable } from './kine-table.ts';
 import { readLineage, writeLineage } from './lineage-table.ts';
-import { inTransaction } from './sqlite-errors.ts';
+import { damaged, inTransaction } from './sqlite-errors.ts';
 
 /** `whole`: a copy of unknown schema lies here, of which only the position is known. */
 const STATE = `CREATE TABLE IF NOT EXISTS baton_stream (
@@ -66,10 +66,6 @@ export const openReplicaFile = (path: string): ReplicaFile => {
     throw error;
   }
 };
-
-/** Has the shape of SQLite's own error, so that both kinds of damage are treated alike. */
-const damaged = (words: string): Error =>
-  Object.assign(new TypeError(`the replica is damaged: ${words}`), { errcode: 11 });
 
 const storeCursor = (file: ReplicaFile, cursor: number, digest: string | null): void => {
   file.database.prepare('INSERT OR REPLACE INTO baton_stream VALUES (1, ?, ?)').run(cursor, digest);

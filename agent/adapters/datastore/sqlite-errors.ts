@@ -20,6 +20,12 @@ export const isDamage = (error: unknown): boolean => {
   return [SQLITE_CORRUPT, SQLITE_NOTADB].includes(codeOf(cause));
 };
 
+/** Damage that SQLite itself does not mind; the cause makes `isDamage` treat both alike. */
+export const damaged = (words: string): BatonError =>
+  new BatonError('datastore-failed', 'operational', `the replica is damaged: ${words}`, {
+    cause: { errcode: SQLITE_CORRUPT },
+  });
+
 /** `what` says what was being done, for example "apply rows to the replica". */
 export const datastoreError = (error: unknown, what: string): BatonError => {
   if (isBatonError(error)) return error;

@@ -2,12 +2,13 @@
  * L9: a voter without a record (a new card) learns before it votes; and the founding of a cluster
  * that has never had one.
  *
- * After its silence the node asks the configured voters, under a new request each time; only answers
- * to the newest count. A majority of the **others** with records teaches it. A cluster is founded
- * only when every single configured voter says that it is fresh: one that cannot be asked may hold a
- * record. Voters end their silence one after the other, so the first one founds before the next one
- * asks; its record counts as fresh for whoever knew it without a record in this life and finds
- * nothing in it but the founding. `baton found` ends the wait by hand, where no majority can answer.
+ * After its silence the node asks the configured voters, under a new request each time; only
+ * answers to the newest count. A majority of the **others** with records teaches it. A cluster is
+ * founded only when every single configured voter says that it is fresh: one that cannot be asked
+ * may hold a record. Voters end their silence one after the other, so the first one founds before
+ * the next one asks; its record counts as fresh for whoever knew it without a record in this life
+ * and finds nothing in it but the founding. `baton found` ends the wait by hand, where no majority
+ * can answer.
  */
 import type { Learn, Learned, NodeName } from '../../../shared/protocol/lease-messages.ts';
 import { after, type Instant, milliseconds } from '../../../shared/time/duration.ts';

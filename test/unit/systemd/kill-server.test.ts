@@ -1,6 +1,6 @@
 /**
- * The dead man's kill command, run for real with this machine's own /bin/sh: it ends the whole group
- * of the server that the pid file names, and nobody else.
+ * The dead man's kill command, run for real with this machine's own /bin/sh: it ends the whole
+ * group of the server that the pid file names, and nobody else.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
