@@ -37,7 +37,10 @@ export interface ClusterOptions {
   readonly k3s: string;
   /** Leaves folders and logs behind. */
   readonly keep?: boolean;
-  /** First three numbers of the nodes' loopback addresses, for two labs at once. */
+  /**
+   * First three numbers of the nodes' loopback addresses, for two labs at once; else
+   * BATON_LAB_SUBNET, else 127.0.0.
+   */
   readonly subnet?: string;
   /** The master's agent writes each acknowledgement to `place.ackLog`. */
   readonly ackLog?: boolean;
@@ -78,6 +81,9 @@ const makeFolder = (): string => {
   }
   return mkdtempSync(join(parent, 'baton-lab-'));
 };
+
+const subnetOf = ({ subnet }: ClusterOptions): string =>
+  subnet ?? (process.env.BATON_LAB_SUBNET || '127.0.0');
 
 /** Resolves with the errno of a listen on this point, null when it is free. */
 const whyTaken = (host: string, port: number): Promise<string | null> =>
@@ -153,7 +159,7 @@ export const makeCluster = async (options: ClusterOptions): Promise<Cluster> => 
   }
   const folder = makeFolder();
   try {
-    const places = placeNodes(folder, options.nodes, options.subnet);
+    const places = placeNodes(folder, options.nodes, subnetOf(options));
     await refuseTakenPorts(listenPoints(places));
     const controlPlane = await findControlPlane(options.k3s, folder, log);
     return assemble(options, folder, controlPlane, buildPrograms(join(folder, 'dist')), keep);
@@ -172,7 +178,7 @@ const assemble = (
 ): Cluster => {
   const run = `${process.pid}-${randomBytes(4).toString('hex')}`;
   const surprises: Surprise[] = [];
-  const nodes = placeNodes(folder, options.nodes, options.subnet).map((place) => {
+  const nodes = placeNodes(folder, options.nodes, subnetOf(options)).map((place) => {
     const acks = options.ackLog === true ? { BATON_ACK_LOG: place.ackLog } : {};
     const environment = { ...acks, ...options.environment };
     const surprised = (surprise: Surprise): void => void surprises.push(surprise);

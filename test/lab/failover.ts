@@ -5,7 +5,7 @@
 import type { FaultRow } from './fault-table.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Operation } from './ledger.ts';
-import { serverStartedMs } from './observer.ts';
+import { leaseTakenMs, serverStartedMs } from './observer.ts';
 import type { Stage } from './stage.ts';
 import { secondsOf } from './timeline.ts';
 
@@ -45,15 +45,15 @@ const follow = async (stage: Stage, fault: Fault) => {
   const holder = await stage.waitFor('a new holder of the lease', LIMIT_MS, () =>
     observer.firstHolder(since, fault.epochBefore),
   );
-  timeline.tell(
-    'lease',
-    `${holder.node} holds the lease: epoch ${holder.epoch}, ${then(holder.atMs)}`,
-    holder.atMs,
-  );
   const ready = await stage.waitFor('a new server that is ready', LIMIT_MS, () =>
     probes.firstReady(since, old),
   );
-  const started = serverStartedMs(stage.cluster.node(ready.node));
+  const node = stage.cluster.node(ready.node);
+  const report = observer.report(node.name);
+  const started = serverStartedMs(node);
+  const leaseMs = (report === null ? null : leaseTakenMs(node, report)) ?? holder.atMs;
+  const epoch = report?.epoch ?? holder.epoch;
+  timeline.tell('lease', `${node.name} holds the lease: epoch ${epoch}, ${then(leaseMs)}`, leaseMs);
   if (started !== null && started > since) {
     timeline.tell('news', `${ready.node} starts its server, ${then(started)}`, started);
   }
@@ -61,7 +61,7 @@ const follow = async (stage: Stage, fault: Fault) => {
   const first = await stage.waitFor('a first write', LIMIT_MS, () =>
     workload.firstAcknowledged(since, ready.node),
   );
-  return { missed, holder, started, ready, first };
+  return { missed, leaseMs, started, ready, first };
 };
 
 /** How long the cut-off server went on taking writes that nobody else has. */
@@ -105,7 +105,7 @@ export const failover = async (stage: Stage, fault: Fault): Promise<FaultRow> =>
     node: fault.node?.name ?? null,
     atMs: fault.atMs,
     detectionMs: after(fault, seen.missed?.atMs),
-    leaseMs: after(fault, seen.holder.atMs),
+    leaseMs: after(fault, seen.leaseMs),
     promotionMs: after(fault, seen.started),
     readyMs: after(fault, seen.ready.atMs),
     apiGapMs: seen.first.atMs - (before?.atMs ?? fault.atMs),

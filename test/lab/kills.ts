@@ -9,13 +9,14 @@ import { type Stage, type StageOptions, setStage } from './stage.ts';
 import { faultFigures } from './verdict.ts';
 
 /** A kill comes at any moment of a renewal round, of a batch, of a checkpoint. */
-const LONGEST_WAIT_MS = 3000;
+const SHORTEST_WAIT_MS = 3000;
+const LONGEST_WAIT_MS = 6000;
 
 export const killAgainAndAgain = async (stage: Stage, kills: number): Promise<void> => {
   for (let count = 1; count <= kills; count++) {
     if (kills > 1) stage.timeline.print(`kill ${count} of ${kills}`);
     await stage.settled();
-    const wait = Math.random() * LONGEST_WAIT_MS;
+    const wait = SHORTEST_WAIT_MS + Math.random() * (LONGEST_WAIT_MS - SHORTEST_WAIT_MS);
     await sleep(wait, undefined, stage.signal === undefined ? {} : { signal: stage.signal });
     const { node } = await masterDies(stage);
     await nodeReturns(stage, node);

@@ -75,7 +75,7 @@ export class LabNode {
     writeFileSync(place.bootIdFile, `${randomUUID()}\n`);
     this.#on = true;
     if (place.coordinator) this.startCoordinator();
-    this.#spawn('agent', [this.#programs.agent, '--config', place.agentSettings]);
+    this.#spawn('agent', [this.#programs.agent, '--settings', place.agentSettings]);
   }
 
   startCoordinator(): void {

@@ -5,7 +5,7 @@
  *
  * Resolution: one round of questions (50 ms). A frozen agent does not answer, which is its news.
  */
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { askAgent } from '../../agent/cli/adapters/control-client.ts';
 import type { StatusAnswer } from '../../agent/cli/control.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
@@ -120,9 +120,24 @@ export class Observer {
 /** When the supervisor started the server that runs on the node now; null when none does. */
 export const serverStartedMs = (node: LabNode): number | null => {
   try {
-    readFileSync(node.place.serverPidFile);
     return statSync(node.place.serverPidFile).mtimeMs;
   } catch {
     return null;
   }
+};
+
+/**
+ * When the new master took the lease, by its own timeline (milliseconds between its steps), pinned
+ * to the wall clock by the pid file of the server that it started. Finer than asking can see; null
+ * when the timeline does not reach back so far.
+ */
+export const leaseTakenMs = (node: LabNode, report: NodeReport): number | null => {
+  const started = serverStartedMs(node);
+  const { promotion } = report;
+  const start = promotion.findLast(({ step }) => step === 'start_server');
+  const holds = promotion.findLast(
+    ({ step }) => step === `${node.name} holds epoch ${report.epoch}`,
+  );
+  if (started === null || start === undefined || holds === undefined) return null;
+  return Math.round(started - (start.at_ms - holds.at_ms));
 };

@@ -16,6 +16,8 @@ const THAW_WATCH_MS = 4000;
 const RETURN_LIMIT_MS = 60_000;
 /** The dead man must have ended the server by then: 5 s deadline, 1 s period, 0.5 s kill. */
 const DEAD_MAN_LIMIT_MS = 6500;
+/** Probes that get no answer for so long: the server has ended. */
+const SILENT_MS = 300;
 /** What the loaded machine may add to reading that from outside: one probe and one tick. */
 const WATCH_SLACK_MS = 250;
 
@@ -64,8 +66,13 @@ export const nodeReturns = async (stage: Stage, node: LabNode): Promise<void> =>
   await stage.settled();
   const took = secondsOf(Date.now() - bootMs, 1);
   timeline.tell('good', `${node.name} is back with every revision and a vote, after ${took} s`);
-  for (const { code, text } of observer.report(node.name)?.findings ?? []) {
-    timeline.tell('news', `${node.name} reports ${code}: ${text.slice(0, 160)}`);
+  tellFindings(stage, node);
+};
+
+/** What the node wants a person to see, first sentence each. */
+const tellFindings = (stage: Stage, node: LabNode): void => {
+  for (const { text } of stage.observer.report(node.name)?.findings ?? []) {
+    stage.timeline.tell('news', `${node.name} reports: ${text.split(/(?<=\.) /)[0]}`);
   }
 };
 
@@ -135,6 +142,24 @@ export interface FreezeVerdict {
   readonly servedAfterThaw: boolean;
 }
 
+/** Waits until the server of a frozen agent is silent, and tells so; at most until it must be. */
+const serverEnds = async (
+  stage: Stage,
+  node: LabNode,
+  servedUntilMs: () => number,
+): Promise<void> => {
+  const fromMs = Date.now();
+  const silent = () =>
+    Date.now() - servedUntilMs() > SILENT_MS || Date.now() - fromMs > DEAD_MAN_LIMIT_MS + SILENT_MS;
+  await stage.waitFor('the end of the server', 2 * DEAD_MAN_LIMIT_MS, silent);
+  const endMs = servedUntilMs();
+  const after = `${secondsOf(endMs - fromMs, 1)} s after the freeze`;
+  if (Date.now() - endMs > SILENT_MS) {
+    const sentence = `the dead man’s switch ends the server of ${node.name}, ${after}`;
+    stage.timeline.tell('good', sentence, endMs);
+  } else stage.timeline.tell('bad', `the server of ${node.name} still answers, ${after}`);
+};
+
 /** The master's agent is frozen: its server must end, and must not serve after the thaw. */
 export const agentFreezes = async (stage: Stage): Promise<FreezeVerdict> => {
   const { timeline, observer, probes } = stage;
@@ -146,6 +171,7 @@ export const agentFreezes = async (stage: Stage): Promise<FreezeVerdict> => {
   timeline.tell('fault', `the agent of ${node.name}, the master, is frozen (SIGSTOP)`, atMs);
   timeline.tell('news', 'its server goes on answering, and nobody renews the lease');
   const servedUntilMs = () => probes.lastAnswer(node.name) ?? atMs;
+  await serverEnds(stage, node, servedUntilMs);
   const row = await failover(stage, {
     fault: 'master’s agent frozen',
     node,
@@ -155,12 +181,6 @@ export const agentFreezes = async (stage: Stage): Promise<FreezeVerdict> => {
   });
   const servedForMs = servedUntilMs() - atMs;
   const deadManInTime = servedForMs <= DEAD_MAN_LIMIT_MS + WATCH_SLACK_MS;
-  timeline.tell(
-    deadManInTime ? 'good' : 'bad',
-    `the dead man’s switch ended the server of ${node.name} ${secondsOf(servedForMs, 1)} s ` +
-      'after the freeze',
-    atMs + servedForMs,
-  );
   const thawMs = node.thawAgent();
   timeline.tell('plain', `${node.name}’s agent runs again (SIGCONT)`, thawMs);
   await pause(stage, THAW_WATCH_MS);
@@ -171,9 +191,7 @@ export const agentFreezes = async (stage: Stage): Promise<FreezeVerdict> => {
   );
   await stage.settled();
   timeline.tell('good', `${node.name} is a receiver with every revision`);
-  for (const { code, text } of observer.report(node.name)?.findings ?? []) {
-    timeline.tell('news', `${node.name} reports ${code}: ${text.slice(0, 160)}`);
-  }
+  tellFindings(stage, node);
   return { row, servedForMs, deadManInTime, servedAfterThaw };
 };
 
