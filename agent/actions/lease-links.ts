@@ -73,9 +73,9 @@ export function leaseLinks(options: LeaseLinksOptions): LeaseLinks {
   const failed = (peer: NodeName, error: unknown): void => {
     // What is no refusal is our own bug and ends the process.
     if (!isBatonError(error) || error.kind === 'invariant') throw error;
-    const text = `no direct link to ${peer}: ${error.message}`;
-    if (error.kind === 'usage') tell({ peer, state: 'refused', code: error.code, text });
-    else tell({ peer, state: 'down', code: null, text });
+    const { code, message } = error;
+    if (error.kind === 'usage') tell({ peer, state: 'refused', code, text: message });
+    else tell({ peer, state: 'down', code: null, text: `no direct link to ${peer}: ${message}` });
   };
 
   /** `gone` is called once when the connection has ended. */

@@ -58,7 +58,7 @@ const connectionOf = (
   if (socket.destroyed || socket.readableEnded) return null;
   const host = hostOf(socket);
   const onBroken = (reason: string): void => {
-    const text = `"${peer}" (${host}) sent ${reason}; the link was closed`;
+    const text = `${peer} (${host}) sent ${reason}; the link was closed`;
     end.problems.add({ code: 'frame-broken', node: peer, host, text });
   };
   return new StreamConnection(socket, decoder, {
@@ -81,7 +81,7 @@ export const receiveGreeting = async (
   const host = hostOf(socket);
   const decoder = new FrameDecoder(HELLO_LIMIT);
   const refuse = (code: Sorry['code'], words: string): null => {
-    const text = `"${peer}" (${host}) was refused: ${words}`;
+    const text = `${peer} (${host}) was refused: ${words}`;
     end.problems.add({ code, node: peer, host, text });
     socket.end(encodeSorry({ code, reason: words }), () => socket.destroy());
     return null;
@@ -91,7 +91,7 @@ export const receiveGreeting = async (
       code: 'frame-broken',
       node: peer,
       host,
-      text: `"${peer}" (${host}) sent ${words}; the link was closed`,
+      text: `${peer} (${host}) sent ${words}; the link was closed`,
     };
     end.problems.add(problem);
     socket.destroy();
@@ -154,7 +154,7 @@ export const sendGreeting = async (
     connectionOf(end, socket, decoder, node, purpose),
   );
   if (admitted === 'rival') {
-    const text = `"${node}" (${target.host}) was left: ${twoMachines}`;
+    const text = `${node} (${target.host}) was left: ${twoMachines}`;
     end.problems.add({ code: 'duplicate-node', node, host: target.host, text });
     return fail(dialRefused('duplicate-node', target, twoMachines));
   }

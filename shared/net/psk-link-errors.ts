@@ -62,9 +62,11 @@ export class LinkProblems {
 
 export const hostOf = (socket: TLSSocket): string => socket.remoteAddress ?? 'an unknown address';
 
-const otherKey =
-  'the two ends do not hold the same cluster key. Copy the key file of a node that is in the ' +
-  'cluster to the other (cluster.key_file), and restart baton-agent there';
+/** The same sentence at both ends, because two nodes often dial each other: it is told once. */
+const otherKey = (node: string, host: string): string =>
+  `no link with ${node} (${host}): the two ends do not hold the same cluster key. Copy the key ` +
+  'file of a node that is in the cluster to the other (cluster.key_file), and restart ' +
+  'baton-agent there';
 
 /**
  * Why a listener's handshake failed; null when the other end just went away.
@@ -77,10 +79,11 @@ export const handshakeProblem = (
 ): LinkProblem | null => {
   const code = errnoOf(error) ?? '';
   const node = claimed?.slice(0, 63) ?? null;
-  const who = node === null ? host : `${JSON.stringify(node)} (${host})`;
+  // Whoever dials may call itself anything, an escape sequence included.
+  const name = node !== null && /^[a-z0-9-]+$/.test(node) ? node : JSON.stringify(node);
+  const who = node === null ? host : `${name} (${host})`;
   if (/BAD_RECORD_MAC/.test(code)) {
-    const text = `${who} was refused: ${otherKey}`;
-    return { code: 'link-key-refused', node, host, text };
+    return { code: 'link-key-refused', node, host, text: otherKey(name, host) };
   }
   if (/PSK_IDENTITY/.test(code)) {
     const text =
@@ -118,8 +121,11 @@ const dialFailure = (
     cause,
   });
 
-export const refusedKey = (target: DialTarget, cause?: unknown): BatonError =>
-  dialFailure('link-key-refused', 'usage', target, `refused this node: ${otherKey}`, cause);
+export const refusedKey = ({ node, host, port }: DialTarget, cause?: unknown): BatonError =>
+  new BatonError('link-key-refused', 'usage', otherKey(node, host), {
+    context: { node, host, port },
+    cause,
+  });
 
 export const nobodyListens = (target: DialTarget, cause?: unknown): BatonError => {
   const words = 'is up, but its baton-agent does not listen';
