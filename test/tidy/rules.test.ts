@@ -2,10 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import { importRules, liveDatabase, rawAccess } from './rules/boundaries.ts';
 import { moduleHeaders, packageComments } from './rules/comments.ts';
-import { bugRows, litter } from './rules/housekeeping.ts';
+import { bugSections, litter } from './rules/housekeeping.ts';
 import {
   documentedCommands,
   documentLinks,
+  folderMap,
   lockFile,
   manifest,
   npmScripts,
@@ -250,14 +251,28 @@ describe('project', () => {
     expect(linked('[b](gone.md)')).toBe(1);
   });
 
+  test('the map of folders', () => {
+    const paths = ['agent/core/a.ts', 'shared/b.ts', '.ci/run', 'README.md'];
+    const found = (...folders: string[]) =>
+      folderMap(
+        { path: 'd.md', text: folders.map((one) => `| \`${one}\` | does |`).join('\n') },
+        paths,
+      ).length;
+    expect(found('agent/core/', 'shared/')).toBe(0);
+    expect(found('agent/')).toBe(1);
+    expect(found('agent/', 'shared/', 'gone/')).toBe(1);
+  });
+
   test('the list of bugs', () => {
-    const read = (path: string) => (path === 'test/a.test.ts' ? "test('keeps it')" : null);
-    const row = (cells: string) =>
-      bugRows({ path: 'b', text: `| what | test |\n|---|---|\n${cells}\n` }, read).length;
-    expect(row('| a | test/a.test.ts “keeps it” |')).toBe(0);
-    expect(row('| a | test/a.test.ts “forgot it” |')).toBe(1);
-    expect(row('| a | test/gone.test.ts |')).toBe(1);
-    expect(row('| a | |')).toBe(1);
+    const read = (path: string) => (path === 'test/a.test.ts' ? '' : null);
+    const section = (...lines: string[]) =>
+      bugSections({ path: 'b', text: ['# Bugs', '## 1. One', ...lines].join('\n') }, read).length;
+    const told = ['- **What**: a', '- **Seed**: 7', '- **Fix**: b'];
+    expect(section(...told, '- **Test**: test/a.test.ts, 1.')).toBe(0);
+    expect(section(...told, '- **Test**: test/gone.test.ts')).toBe(1);
+    expect(section(...told, '- **Test**: none')).toBe(1);
+    expect(section(...told)).toBe(1);
+    expect(section('- **What**: a', '- **Test**: test/a.test.ts')).toBe(1);
   });
 
   test('litter', () => {

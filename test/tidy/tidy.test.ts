@@ -5,10 +5,11 @@
 import { afterAll, describe, expect, test } from 'vitest';
 import { importRules, liveDatabase, rawAccess } from './rules/boundaries.ts';
 import { commentShare, moduleHeaders, packageComments } from './rules/comments.ts';
-import { bugRows, litter } from './rules/housekeeping.ts';
+import { bugSections, litter } from './rules/housekeeping.ts';
 import {
   documentedCommands,
   documentLinks,
+  folderMap,
   lockFile,
   manifest,
   npmScripts,
@@ -90,11 +91,13 @@ describe('project', () => {
     clean(documents.flatMap((one) => documentedCommands(one, packageFile.text))));
   test('documents link to files that exist', () =>
     clean(documents.flatMap((one) => documentLinks(one, existsInProject))));
+  test('the map names every top-level folder', () =>
+    clean(folderMap(file('ARCHITECTURE.md'), paths)));
   test('every bug names its test', () =>
     clean(
       documents
         .filter(({ path }) => path === 'test/BUGS.md')
-        .flatMap((one) => bugRows(one, readProject)),
+        .flatMap((one) => bugSections(one, readProject)),
     ));
   test('no litter', () => clean(litter(paths, (path) => readProject(path) === '')));
 });

@@ -21,28 +21,25 @@ export function litter(paths: readonly string[], isEmpty: (path: string) => bool
 }
 
 const testPath = /\btest\/[\w./-]+\.test\.ts\b/g;
-const quotedTitle = /[“"]([^”"]+)[”"]\s*\|?\s*$/;
+/** What a section of the list tells; how it was found may be a seed, a lab test or a person. */
+const parts = [/\*\*What\*\*/, /\*\*(?:Seeds?|Found by)\*\*/, /\*\*Fix\*\*/, /\*\*Test\*\*/];
 
-/** Each row of the table names a test file that is there, and its title when it quotes one. */
-export function bugRows(
+/** Each section (`## …`) has its parts, and its **Test** names a test file that is there. */
+export function bugSections(
   { path, text }: TextFile,
   read: (path: string) => string | null,
 ): Finding[] {
-  const rule = 'bug-rows';
-  const rows = text
-    .split('\n')
-    .map((line, at) => ({ line, at: at + 1 }))
-    .filter(({ line }) => line.startsWith('|') && !/^\|[\s:|-]+$/.test(line))
-    .slice(1);
-  return rows.flatMap(({ line, at }): Finding[] => {
-    const files = line.match(testPath) ?? [];
-    if (files.length === 0) return [{ rule, path, line: at, text: 'names no test file' }];
+  const rule = 'bug-sections';
+  const lines = text.split('\n');
+  const starts = lines.flatMap((line, at) => (line.startsWith('## ') ? [at] : []));
+  return starts.flatMap((start, at): Finding[] => {
+    const section = lines.slice(start, starts[at + 1]).join('\n');
+    const found = (words: string): Finding[] => [{ rule, path, line: start + 1, text: words }];
+    const absent = parts.filter((part) => !part.test(section));
+    if (absent.length > 0) return found(`has no ${absent.map(({ source }) => source).join(', ')}`);
+    const files = section.slice(section.indexOf('**Test**')).match(testPath) ?? [];
+    if (files.length === 0) return found('names no test file');
     const missing = files.filter((file) => read(file) === null);
-    if (missing.length > 0) {
-      return [{ rule, path, line: at, text: `${missing.join(', ')} is not there` }];
-    }
-    const title = quotedTitle.exec(line)?.[1];
-    const known = title === undefined || files.some((file) => read(file)?.includes(title));
-    return known ? [] : [{ rule, path, line: at, text: `no test is called “${title}”` }];
+    return missing.length > 0 ? found(`${missing.join(', ')} is not there`) : [];
   });
 }

@@ -106,6 +106,31 @@ export function documentedCommands(document: TextFile, manifestText: string): Fi
   );
 }
 
+/**
+ * The map of ARCHITECTURE.md names every top-level folder, itself or by its parts, and nothing
+ * that is not there. A row begins with the folder in code marks: | `shared/` | … |.
+ */
+export function folderMap(document: TextFile, paths: readonly string[]): Finding[] {
+  const rule = 'folder-map';
+  const found = (line: number, text: string): Finding[] => [
+    { rule, path: document.path, line, text },
+  ];
+  const rows = document.text
+    .split('\n')
+    .map((line, at) => ({ folder: /^\|\s*`([^`]+\/)`\s*\|/.exec(line)?.[1] ?? '', line: at + 1 }))
+    .filter(({ folder }) => folder !== '');
+  const tops = new Set(paths.filter((path) => /^[^./][^/]*\//.test(path)).map((path) => top(path)));
+  const missing = [...tops].filter((name) => !rows.some(({ folder }) => top(folder) === name));
+  return [
+    ...missing.flatMap((name) => found(0, `the map does not name ${name}`)),
+    ...rows
+      .filter(({ folder }) => !paths.some((path) => path.startsWith(folder)))
+      .flatMap(({ folder, line }) => found(line, `${folder} is not there`)),
+  ];
+}
+
+const top = (path: string): string => `${path.split('/', 1)[0]}/`;
+
 const link = /\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)/g;
 
 /** Every link to a file of the project leads somewhere. */
