@@ -70,6 +70,67 @@ export interface Replication extends DatastoreSteps {
   close(withSave: boolean): Promise<void>;
 }
 
+interface Gathered {
+  note(node: NodeName, position: StreamPosition): void;
+  cancel(): void;
+}
+
+/** Acknowledgements come many a second; the core hears of the newest of each receiver. */
+function gathered(clock: Clock, post: (event: AgentEvent) => void): Gathered {
+  const moved = new Map<NodeName, StreamPosition>();
+  const tell = throttled(clock, TELL_PERIOD, () => {
+    for (const [node, { lineageEpoch, revision }] of moved) {
+      post({ kind: 'acknowledged', receiver: node, lineageEpoch, revision });
+    }
+    moved.clear();
+  });
+  return {
+    note(node, position) {
+      moved.set(node, position);
+      tell();
+    },
+    cancel: tell.cancel,
+  };
+}
+
+interface Saver {
+  /** Writes the replica once a small one has been copied whole. */
+  soon(why: string): void;
+  /** Ends the timers; with `save`, after writing it once more. */
+  close(save: boolean): Promise<void>;
+}
+
+/**
+ * Writes the replica from RAM to the disk at an interval, while this node receives. Beside the
+ * line of the datastore, not in it: a slow card must not hold up a promotion.
+ */
+function replicaSaver(options: ReplicationOptions, receives: () => boolean): Saver {
+  let timer: TimerHandle | null = null;
+  const save = async (why: string): Promise<void> => {
+    if (!receives()) return;
+    try {
+      await options.datastore.saveReplica(why);
+    } catch (error) {
+      options.finding({ code: 'replica-not-saved', text: `${why}: ${String(error)}` });
+    }
+  };
+  const later = (delay: Duration, why: string): void => {
+    timer?.cancel();
+    timer = options.clock.in(delay, () => {
+      void save(why);
+      later(options.saveInterval, 'interval');
+    });
+  };
+  later(options.saveInterval, 'interval');
+  return {
+    soon: (why) => later(SAVE_AFTER_CHANGE, why),
+    async close(withSave) {
+      timer?.cancel();
+      if (withSave) await save('shutdown');
+    },
+  };
+}
+
 export function createReplication(options: ReplicationOptions): Replication {
   const { clock, datastore, archives, receiver, post } = options;
   let sender: StreamSender | null = null;
@@ -78,7 +139,6 @@ export function createReplication(options: ReplicationOptions): Replication {
   let installedFrom: InstallOrder['from'] = 'none';
   let wanted: FollowTarget | null = null;
   let known: DatastoreFacts = { lineageEpoch: 0, revision: 0, clean: true, source: 'none' };
-  let saving: TimerHandle | null = null;
   let line: Promise<unknown> = Promise.resolve();
 
   const inLine = <Result>(work: () => Promise<Result>): Promise<Result> => {
@@ -99,13 +159,8 @@ export function createReplication(options: ReplicationOptions): Replication {
   const tellPosition = throttled(clock, TELL_PERIOD, () =>
     post({ kind: 'datastore', facts: facts() }),
   );
-  const moved = new Map<NodeName, StreamPosition>();
-  const tellAcknowledged = throttled(clock, TELL_PERIOD, () => {
-    for (const [node, { lineageEpoch, revision }] of moved) {
-      post({ kind: 'acknowledged', receiver: node, lineageEpoch, revision });
-    }
-    moved.clear();
-  });
+  const acknowledgements = gathered(clock, post);
+  const saver = replicaSaver(options, () => wanted !== null);
 
   const endTenure = async (why: string): Promise<void> => {
     if (sender === null) return;
@@ -128,8 +183,7 @@ export function createReplication(options: ReplicationOptions): Replication {
       wholeCopies: datastore.wholeCopies,
       onAcknowledged: (node, position) => {
         options.acknowledged(node, position);
-        moved.set(node, position);
-        tellAcknowledged();
+        acknowledgements.note(node, position);
       },
       onHigherEpoch: () => void inLine(() => endTenure('a higher epoch is known')),
       onFinding: options.finding,
@@ -159,22 +213,6 @@ export function createReplication(options: ReplicationOptions): Replication {
     const pause = gone ? RETIRE_AGAIN : SERVER_AGAIN;
     clock.in(pause, () => void inLine(() => receive(target)));
   };
-
-  /** Beside the line, not in it: a slow card must not hold up a promotion. */
-  const save = (why: string): Promise<void> =>
-    datastore
-      .saveReplica(why)
-      .catch((error: unknown) =>
-        options.finding({ code: 'replica-not-saved', text: `${why}: ${String(error)}` }),
-      );
-  const saveLater = (delay: Duration, why: string): void => {
-    saving?.cancel();
-    saving = clock.in(delay, () => {
-      if (wanted !== null) void save(why);
-      saveLater(options.saveInterval, 'interval');
-    });
-  };
-  saveLater(options.saveInterval, 'interval');
 
   const install = async (order: InstallOrder): Promise<StepResult> => {
     wanted = null;
@@ -222,7 +260,7 @@ export function createReplication(options: ReplicationOptions): Replication {
     },
     follow(target) {
       if (wanted?.node === target.node && wanted.epoch === target.epoch) return;
-      if (wanted?.epoch !== target.epoch) saveLater(SAVE_AFTER_CHANGE, 'change of master');
+      if (wanted?.epoch !== target.epoch) saver.soon('change of master');
       wanted = target;
       void inLine(() => receive(target));
     },
@@ -235,10 +273,9 @@ export function createReplication(options: ReplicationOptions): Replication {
     receivers: () => sender?.receivers() ?? [],
     async close(withSave) {
       tellPosition.cancel();
-      tellAcknowledged.cancel();
-      saving?.cancel();
+      acknowledgements.cancel();
       receiver.close();
-      if (withSave && wanted !== null) await save('shutdown');
+      await saver.close(withSave);
       await inLine(() => endTenure('stopping'));
       datastore.close();
     },
