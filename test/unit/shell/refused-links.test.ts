@@ -70,7 +70,7 @@ test('a foreign key and a second machine of one name are refused and said once',
   }
 
   // Time for several more attempts of each.
-  await new Promise((resolve) => setTimeout(resolve, 9000));
+  await new Promise((resolve) => setTimeout(resolve, 6000));
   for (const name of ['a', 'b', 'c', 'copy']) {
     for (const code of ['link-key-refused', 'duplicate-node']) {
       const told = warnings(one, name, code);
