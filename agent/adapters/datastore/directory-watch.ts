@@ -13,7 +13,7 @@ import { basename } from 'node:path';
 /** From a write to the WAL to its commit being visible: microseconds, unless preempted. */
 const LOOK_AGAIN_MS = 4;
 /** The safety net, and how soon a directory that did not exist is found. */
-const POLL_MS = 200;
+const POLL_MS = 500;
 
 /** Identity of the file, so that a new life of the server is noticed; '' when absent. */
 export const fileIdentity = (path: string): string => {
@@ -31,6 +31,8 @@ export class DirectoryWatch {
   #watcher: FSWatcher | null = null;
   #watched = '';
   #again: NodeJS.Timeout | null = null;
+  /** An event came after the look-again was armed: it may need one of its own. */
+  #againAgain = false;
   #soon: NodeJS.Immediate | null = null;
   readonly #poll: NodeJS.Timeout;
 
@@ -74,9 +76,16 @@ export class DirectoryWatch {
       this.#soon = null;
       this.#wake();
     });
-    this.#again ??= setTimeout(() => {
+    if (this.#again === null) this.#lookAgain();
+    else this.#againAgain = true;
+  }
+
+  #lookAgain(): void {
+    this.#againAgain = false;
+    this.#again = setTimeout(() => {
       this.#again = null;
       this.#wake();
+      if (this.#againAgain) this.#lookAgain();
     }, LOOK_AGAIN_MS);
   }
 

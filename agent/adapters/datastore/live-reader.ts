@@ -18,6 +18,8 @@ import { datastoreError, inTransaction } from './sqlite-errors.ts';
 const EMPTY: RevisionBatch = { rows: [], head: 0, mark: 0, effectiveMark: 0, markRow: 0 };
 /** Readers in WAL mode wait for recovery only; longer than that is a fault to report. */
 const BUSY_MS = 1000;
+/** KiB. New rows are in the kernel's page cache anyway: SQLite's default of 2 MiB gains nothing. */
+const SMALL_CACHE = 'PRAGMA cache_size = -256';
 /** More pages per step than any datastore has: one step, so that writers cannot restart it. */
 const ALL_PAGES = 1_000_000_000;
 
@@ -30,6 +32,7 @@ interface OpenFile {
   /** SQLite's counter of schema changes: a newer kine may migrate the table while we look. */
   readonly schemaVersion: () => number;
   readonly openedAt: number;
+  readonly dataVersion: () => number;
 }
 
 export class LiveReader implements RevisionSource {
@@ -38,13 +41,34 @@ export class LiveReader implements RevisionSource {
   readonly #handlers = new Set<() => void>();
   #open: OpenFile | null = null;
   #closed = false;
+  #toldVersion = -1;
 
   /** `directory` is `server/db`; it need not exist yet. */
   constructor(directory: string) {
     this.#path = `${directory}/state.db`;
     this.#watch = new DirectoryWatch(directory, () => {
+      if (this.#isUnchanged()) return;
       for (const handler of this.#handlers) handler();
     });
+  }
+
+  /**
+   * Most wakes find nothing new (each commit is several events): SQLite's counter of other
+   * connections' commits tells it in microseconds, without a read of the table.
+   */
+  #isUnchanged(): boolean {
+    const open = this.#open;
+    if (open === null) return false;
+    try {
+      if (fileIdentity(this.#path) !== open.identity) return false;
+      const version = open.dataVersion();
+      const same = version === this.#toldVersion;
+      this.#toldVersion = version;
+      return same;
+    } catch {
+      // The read that follows finds out what is wrong and reports it.
+      return false;
+    }
   }
 
   /** The open file of the present life; null while there is no table to read. */
@@ -57,6 +81,7 @@ export class LiveReader implements RevisionSource {
     if (identity === '') return null;
     const database = new DatabaseSync(this.#path, { readOnly: true, timeout: BUSY_MS });
     try {
+      database.exec(SMALL_CACHE);
       const problem = schemaProblem(database);
       if (problem === 'absent') {
         database.close();
@@ -64,9 +89,12 @@ export class LiveReader implements RevisionSource {
       }
       const version = database.prepare('PRAGMA schema_version');
       const schemaVersion = () => Number(version.get()?.schema_version);
+      const changes = database.prepare('PRAGMA data_version');
+      this.#toldVersion = -1;
       this.#open = {
         database,
         schemaVersion,
+        dataVersion: () => Number(changes.get()?.data_version),
         openedAt: schemaVersion(),
         table: new KineTable(database),
         identity,

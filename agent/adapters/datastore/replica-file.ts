@@ -39,6 +39,8 @@ export const openReplicaFile = (path: string): ReplicaFile => {
   try {
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = OFF');
+    // The file is in RAM already: a large cache would hold the same pages twice.
+    database.exec('PRAGMA cache_size = -512');
     // A page that was torn or overwritten shows here and not in the middle of a promotion.
     const verdict = database.prepare('PRAGMA quick_check(1)').get()?.quick_check;
     if (verdict !== 'ok') throw damaged(String(verdict));
