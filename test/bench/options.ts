@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { BatonError } from '../../shared/errors/baton-error.ts';
 import { FEWEST_NODES, MOST_NODES } from '../lab/cluster.ts';
+import type { Figure } from '../lab/result-file.ts';
 
 export const BENCHES = ['failover', 'replication'] as const;
 export type Bench = (typeof BENCHES)[number];
@@ -89,3 +90,21 @@ export function readBenchOptions(
     command: ['bench', ...args].join(' '),
   };
 }
+
+/** The rate that the bars of the lag were set for. */
+const BAR_RATE = 50;
+
+/**
+ * The figures without the bars that were set for other conditions: gap and lag are those of a real
+ * control plane, the lag at 50 writes per second. What must hold anywhere keeps its bar.
+ */
+export const underItsBars = (
+  figures: readonly Figure[],
+  { k3s, rate }: Pick<BenchOptions, 'k3s' | 'rate'>,
+): Figure[] =>
+  figures.map((one) => {
+    const isTimed = /^(?:api_gap|lag)_/.test(one.name);
+    const isLag = one.name.startsWith('lag_');
+    const differs = (isTimed && k3s === 'embedded') || (isLag && rate !== BAR_RATE);
+    return differs ? { ...one, bar: null } : one;
+  });

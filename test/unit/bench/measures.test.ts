@@ -8,7 +8,8 @@ import { isBatonError } from '../../../shared/errors/baton-error.ts';
 import { parseAcknowledgements } from '../../bench/acknowledgements.ts';
 import { type Milestone, rising, risksOf } from '../../bench/at-risk.ts';
 import { readReplica } from '../../bench/litestream/replica.ts';
-import { BENCH_USAGE, readBenchOptions } from '../../bench/options.ts';
+import { BENCH_USAGE, readBenchOptions, underItsBars } from '../../bench/options.ts';
+import { figure } from '../../lab/result-file.ts';
 
 describe('time at risk', () => {
   const writes = [
@@ -197,5 +198,19 @@ describe('options', () => {
   test('help is no error', () => {
     expect(readBenchOptions(['--help'], {})).toBeNull();
     expect(readBenchOptions(['-h', 'failover'], {})).toBeNull();
+  });
+
+  test('bars that were set for other conditions are left out, the others never', () => {
+    const figures = [
+      figure('api_gap_max_s', 20),
+      figure('lag_p99_ms', 100),
+      figure('lost_acknowledged_writes', 1),
+    ];
+    const bars = (k3s: string, rate: number) =>
+      underItsBars(figures, { k3s, rate }).map(({ bar }) => bar);
+    expect(bars('real', 50)).toEqual(['<= 15', '<= 60', '= 0']);
+    expect(bars('/usr/bin/k3s', 50)).toEqual(['<= 15', '<= 60', '= 0']);
+    expect(bars('real', 51)).toEqual(['<= 15', null, '= 0']);
+    expect(bars('embedded', 50)).toEqual([null, null, '= 0']);
   });
 });

@@ -5,13 +5,14 @@
  *
  * Exit status: 0 when every bar is reached, 1 when not, 2 when the call or the machine is wrong.
  */
+import { availableParallelism, loadavg } from 'node:os';
 import { isBatonError } from '../../shared/errors/baton-error.ts';
 import { faultTable } from '../lab/fault-table.ts';
 import { runKills } from '../lab/kills.ts';
 import { type Figure, makeResult, publishResult } from '../lab/result-file.ts';
 import type { StageOptions } from '../lab/stage.ts';
 import { makeTimeline } from '../lab/timeline.ts';
-import { BENCH_USAGE, type BenchOptions, readBenchOptions } from './options.ts';
+import { BENCH_USAGE, type BenchOptions, readBenchOptions, underItsBars } from './options.ts';
 import { benchReplication } from './replication.ts';
 
 /** Not the demo's addresses: both may run at once. */
@@ -53,10 +54,13 @@ const perform = async (options: BenchOptions, control: AbortController): Promise
     command: options.command,
     k3s,
     startedAt,
-    figures,
+    figures: underItsBars(figures, options),
     conditions: [complete],
   });
   print('');
+  // Whoever reads a missed bar must see whether the machine had other things to do.
+  const [load = 0] = loadavg();
+  print(`machine: ${availableParallelism()} cores, load ${load.toFixed(1)} in the last minute`);
   publishResult(result, { json: options.json, print });
   if (!complete) print('NOT OK: not everything that was meant to be measured was');
   return result.ok;
