@@ -12,15 +12,15 @@ export const streamSection = group('The revision stream from the master to the r
     why: 'Such a read lasts about 2 ms; one of 4 s stalled a writer for 3.4 s.',
   }),
   max_batch_bytes: integer({
-    default: 1_048_576,
+    default: 262_144,
     min: 1024,
     max: 16_777_216,
     unit: 'bytes',
     description: 'About the most bytes that are read in one transaction; one row always is.',
-    why: 'Fits one frame on the link.',
+    why: 'Fits one frame; while it is sent, several copies of a batch are in memory.',
   }),
   window_bytes: integer({
-    default: 4_194_304,
+    default: 1_048_576,
     min: 1024,
     max: 67_108_864,
     unit: 'bytes',
