@@ -5,7 +5,7 @@
  * |---|---|
  * | `master` | the node that reports holding the lease, or `none` |
  * | `epoch` | the highest epoch anybody reports |
- * | `reason` | why the last change of master came about, in the words of the node that decided |
+ * | `reason` | why it became master, in its own words; without one, what became of the last |
  * | `lag_revisions` | lag of the closest receiver, what a failover loses; or `no-receiver` |
  * | `ranking` | the receivers, best first |
  * | `scout/<node>/score`, `scout/<node>/reasons` | its points, and what they are made of |
@@ -38,22 +38,39 @@ export const masterOf = (
   return master;
 };
 
-const lastReason = (report: NodeReport | null): string => report?.reasons.at(-1)?.reason ?? '';
+/** The first word of this epoch tells how it came about; the later ones tell how it goes on. */
+const becameMaster = ({ epoch, reasons }: NodeReport): string =>
+  (reasons.find((one) => one.epoch === epoch) ?? reasons.at(-1))?.reason ?? '';
+
+/** The last that said it was master, silent and offline ones included. */
+const lastMaster = (sightings: ReadonlyMap<NodeName, Sighting>): Sighting | null => {
+  let last: Sighting | null = null;
+  for (const sighting of sightings.values()) {
+    if (sighting.report?.role !== 'master') continue;
+    if (sighting.report.epoch > (last?.report?.epoch ?? -1)) last = sighting;
+  }
+  return last;
+};
+
+const whyNone = (sightings: ReadonlyMap<NodeName, Sighting>): string => {
+  const last = lastMaster(sightings);
+  if (last?.report == null) return 'nobody reports holding the lease';
+  const { node, epoch } = last.report;
+  const state = last.online ? 'reports nothing any more' : 'is offline';
+  return `${node}, master of epoch ${epoch}, ${state}`;
+};
 
 export const clusterView = (
   sightings: ReadonlyMap<NodeName, Sighting>,
   silentAfterMs: number,
 ): ClusterView => {
   const master = masterOf(sightings, silentAfterMs);
-  let newest: NodeReport | null = null;
-  for (const { report } of sightings.values()) {
-    if (report !== null && (newest === null || report.epoch > newest.epoch)) newest = report;
-  }
+  const epochs = [...sightings.values()].map(({ report }) => report?.epoch ?? 0);
   const lags = (master?.receivers ?? []).map((receiver) => receiver.lag_revisions);
   return {
     master: master?.node ?? null,
-    epoch: newest?.epoch ?? 0,
-    reason: lastReason(master ?? newest),
+    epoch: Math.max(0, ...epochs),
+    reason: master === null ? whyNone(sightings) : becameMaster(master),
     lagRevisions: lags.length === 0 ? null : Math.min(...lags),
   };
 };

@@ -50,7 +50,7 @@ export const journalLine = (json: string): string => {
     name?: unknown;
   };
   // A line break would begin a new journal entry without its priority.
-  const text = (msg ?? '').replaceAll(/\s*[\r\n]+\s*/g, ' | ');
+  const text = (msg ?? '').replaceAll(/[\r\n]+[ \t]*/g, ' | ');
   const rest = Object.keys(context).length === 0 ? '' : ` ${JSON.stringify(context)}`;
   return `<${priorityOf(level)}>${text}${rest}\n`;
 };

@@ -131,7 +131,7 @@ describe('the publisher', () => {
     clock.advance(seconds(7));
     expect(retained().get('baton/cluster/master')).toBe('none');
     expect(retained().get('baton/cluster/epoch')).toBe('3');
-    expect(lines.at(-1)).toContain('was given the lease');
+    expect(lines.at(-1)).toBe('reason: pi1, master of epoch 3, reports nothing any more');
   });
 
   it('shows its own figures, and ends', () => {

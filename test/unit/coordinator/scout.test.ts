@@ -218,6 +218,17 @@ describe('the cluster for people', () => {
     });
   });
 
+  it('tells how the master came about, not what it said last', () => {
+    const reasons = [
+      { ago_ms: 900, epoch: 2, reason: 'followed pi3' },
+      { ago_ms: 500, epoch: 3, reason: 'won the lease' },
+      { ago_ms: 5, epoch: 3, reason: 'serves' },
+    ];
+    const view = clusterView(sightingsOf(seen({ ...master, reasons })), silentAfterMs);
+    expect(view.reason).toBe('won the lease');
+    expect(clusterView(new Map(), silentAfterMs).reason).toBe('nobody reports holding the lease');
+  });
+
   it('shows the higher epoch while two nodes say they are master', () => {
     const newer = reportOf('pi2', { role: 'master', epoch: 4 });
     expect(clusterView(sightingsOf(seen(telling), seen(newer)), silentAfterMs).master).toBe('pi2');
@@ -229,5 +240,6 @@ describe('the cluster for people', () => {
   ])('shows none when the master is %s, and keeps the epoch', (_name, sighting) => {
     const view = clusterView(sightingsOf(sighting), silentAfterMs);
     expect(view).toMatchObject({ master: null, epoch: 3, lagRevisions: null });
+    expect(view.reason).toMatch(/^pi1, master of epoch 3, (is offline|reports nothing any more)$/);
   });
 });
