@@ -183,7 +183,7 @@ function candidates(
   return reports
     .filter((report) => report.eligible && report.node !== master && members.includes(report.node))
     .filter((report) => report.role !== 'fenced' && report.role !== 'master')
-    .map((report) => furthest(report, masterReport))
+    .map((report) => toldOf(report, masterReport))
     .sort(
       (one, other) =>
         further(one, other) || place(one.node) - place(other.node) || byName(one.node, other.node),
@@ -196,8 +196,9 @@ type Place = Pick<NodeReport, 'node' | 'lineage_epoch' | 'revision'>;
 const further = (one: Place, other: Place): number =>
   other.lineage_epoch - one.lineage_epoch || other.revision - one.revision;
 
-/** A receiver's own report is older than what the master has from it: the later word counts. */
-function furthest(report: NodeReport, masterReport: NodeReport | null): Place {
-  const told = masterReport?.receivers.find((receiver) => receiver.node === report.node);
-  return told !== undefined && further(told, report) < 0 ? told : report;
-}
+/**
+ * What the master has from a receiver, else its own report. The master compares all of them at one
+ * moment; their own words are from different ones, and under writes the latest would lead.
+ */
+const toldOf = (report: NodeReport, masterReport: NodeReport | null): Place =>
+  masterReport?.receivers.find((receiver) => receiver.node === report.node) ?? report;

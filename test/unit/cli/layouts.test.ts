@@ -60,6 +60,13 @@ describe('baton status', () => {
     expect(lines.join('\n')).toContain('has not been founded');
   });
 
+  test('candidates are compared by what the master has from each at one moment', () => {
+    const answer = healthy();
+    const ahead = report('pi3', { revision: 120_000_000_999 });
+    const reports = answer.reports.map((one) => (one.node === 'pi3' ? ahead : one));
+    expect(status({ ...answer, reports }, plain(80)).join('\n')).toContain('pi2, then pi3');
+  });
+
   test('a master that is still starting is not called serving', () => {
     const self = master({ phase: 'promoting' });
     expect(status({ self, reports: [], ranking: null, heard: [] }, plain(80))[0]).toContain(
