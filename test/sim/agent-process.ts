@@ -1,8 +1,8 @@
 /**
  * The agent's process on one machine: feeds events to the core and carries out what it decides.
  *
- * Keeps the caller's duties of agent/core/types.ts: effects in order; a persist that fails drops the
- * rest and the new state, and `persist_failed` follows; a timer of the same name replaces the
+ * Keeps the caller's duties of agent/core/types.ts: effects in order; a persist that fails drops
+ * the rest and the new state, and `persist_failed` follows; a timer of the same name replaces the
  * earlier one, late but never early. A process that is stopped keeps its events in its sockets, up
  * to a bound. A fault may kill or stop the process between two effects.
  */

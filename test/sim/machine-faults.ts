@@ -1,7 +1,7 @@
 /** Faults that hit one machine, and what people order it to do; see faults.ts. */
 import type { Command } from '../../agent/core/types.ts';
 import { feed } from './agent-process.ts';
-import { crashAgent, freeze, orderShutdown, powerOff, setRate } from './machine.ts';
+import { crashAgent, freeze, orderShutdown, powerOff, setRate, wipe } from './machine.ts';
 import type { PlannedFault } from './plan.ts';
 import { endServer } from './server.ts';
 import { emptyStore } from './store.ts';
@@ -34,11 +34,8 @@ export function strikeMachine(world: World, fault: PlannedFault, machine: Machin
       return false;
     case 'new_card':
       powerOff(world, machine, duration);
-      machine.disk = null;
-      machine.oldDisk = null;
-      machine.counted = null;
+      wipe(world, machine);
       machine.store = emptyStore();
-      world.judge.recordLost(world);
       return false;
     case 'freeze_agent':
       freeze(world, machine, duration, false);

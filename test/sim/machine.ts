@@ -222,6 +222,15 @@ export function thaw(world: World, machine: Machine, token: number): void {
   }
 }
 
+/** Epoch and member list are gone, with the card or because the file can't be read. */
+export function wipe(world: World, machine: Machine): void {
+  const lost = machine.disk;
+  machine.disk = null;
+  machine.oldDisk = null;
+  machine.counted = null;
+  world.judge.recordLost(world, lost);
+}
+
 /** The moment between two effects at which a fault of the plan strikes. */
 export function breakAgent(world: World, machine: Machine, rest: Suspended): void {
   const fault = machine.breakBy;
@@ -235,11 +244,7 @@ export function breakAgent(world: World, machine: Machine, rest: Suspended): voi
   if (fault.kind === 'torn_epoch') {
     const torn = rest.effects[rest.from]?.kind === 'persist_disk';
     powerOff(world, machine, fault.duration);
-    if (torn) {
-      machine.disk = null;
-      machine.counted = null;
-      world.judge.recordLost(world);
-    }
+    if (torn) wipe(world, machine);
     return;
   }
   machine.suspended = rest;

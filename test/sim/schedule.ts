@@ -1,6 +1,6 @@
 /**
- * Runs one schedule: builds the world of a plan, lets one simulated minute happen, and says what the
- * judge saw.
+ * Runs one schedule: builds the world of a plan, lets one simulated minute happen, and says what
+ * the judge saw.
  *
  * Everything follows from (plan, core, flaws): the same three give the same run, to the letter.
  */

@@ -64,7 +64,10 @@ export function describeMessage(message: LeaseMessage): string {
     case 'release':
       return `${message.kind} ${message.ballot.counter}.${message.ballot.node}`;
     case 'propose':
-      return `propose ${message.ballot.counter}.${message.ballot.node} round ${message.round} epoch ${message.epoch}`;
+      return (
+        `propose ${message.ballot.counter}.${message.ballot.node} ` +
+        `round ${message.round} epoch ${message.epoch}`
+      );
     case 'accept':
       return `accept ${message.ballot.counter}.${message.ballot.node} round ${message.round}`;
     case 'refuse':
@@ -139,7 +142,8 @@ export function describeFault(fault: PlannedFault): string {
   const when =
     fault.trigger === null
       ? `at ${(fault.at / 1000).toFixed(3)} s`
-      : `${fault.at.toFixed(0)} ms after the first ${fault.trigger} from ${(fault.armedFrom / 1000).toFixed(1)} s on`;
+      : `${fault.at.toFixed(0)} ms after the first ${fault.trigger} from ` +
+        `${(fault.armedFrom / 1000).toFixed(1)} s on`;
   const who =
     fault.role === null ? `pi${fault.machine + 1}` : `${fault.role}, else pi${fault.machine + 1}`;
   return `#${fault.index} ${fault.kind} (${who}) ${when} for ${fault.duration.toFixed(0)} ms`;
@@ -151,14 +155,16 @@ export function describePlan(plan: Plan): string {
   const nodes = plan.nodes.map((node, i) => {
     const start = plan.starts[i];
     const kind = `${node.voter ? 'voter' : 'no vote'}${node.eligible ? '' : ', not eligible'}`;
-    return `  ${node.name}: ${kind}, power at ${start?.powerAt.toFixed(0)} ms, clock × ${start?.rate.toFixed(5)}`;
+    const power = `power at ${start?.powerAt.toFixed(0)} ms`;
+    return `  ${node.name}: ${kind}, ${power}, clock × ${start?.rate.toFixed(5)}`;
   });
+  const owner = plan.owner < 0 ? 'nobody' : `pi${plan.owner + 1}`;
   return [
     `seed ${plan.seed}, profile ${plan.profile}, faults ${plan.class} the model`,
     `lease ${config?.leaseDuration} renew ${config?.renewInterval} fence ${config?.fenceAfter} ` +
       `drift ${config?.driftBound}, data-path gate ${plan.dataPathGate ? 'yes' : 'no'}, ` +
       `coordinators [${plan.coordinators.map((i) => `pi${i + 1}`).join(' ')}]`,
-    `epoch ${plan.epoch} of ${plan.owner < 0 ? 'nobody' : `pi${plan.owner + 1}`}, head ${plan.head}`,
+    `epoch ${plan.epoch} of ${owner}, head ${plan.head}`,
     ...nodes,
     ...plan.faults.map((fault) => `  ${describeFault(fault)}`),
   ].join('\n');

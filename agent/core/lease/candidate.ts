@@ -119,7 +119,7 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
   if (attempt === null || attempt.phase !== 'preparing') return;
   if (!hasMajority(attempt.list, new Set(Object.keys(attempt.promises)))) return;
   const better = betterReplica(turn.state, turn.now, turn.config);
-  if (better === null && waits && awaitsBetter(turn.state, attempt)) return;
+  if (better === null && waits && awaitsBetter(turn, attempt)) return;
   if (better !== null && yieldOnce(turn)) {
     endAttempt(turn, `${better} holds a better replica: yields to it once`, better);
     return;
@@ -131,16 +131,27 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
 
 /**
  * Receivers do not talk to each other while there is a master, so whether a better one can be
- * reached shows by its answer. The last owner is ahead by nature, and most likely dead: no wait.
+ * reached shows by its answer. The lost master is ahead by nature and most likely dead: no wait
+ * for it.
  */
-function awaitsBetter(state: CoreState, attempt: Attempt): boolean {
+function awaitsBetter(turn: Turn, attempt: Attempt): boolean {
+  const { state } = turn;
   if (state.run.yield_until !== 0) return false;
   return asked(attempt.list).some((node) => {
     if (attempt.promises[node] !== undefined || attempt.refusals.includes(node)) return false;
     const position = state.positions[node];
-    if (position === undefined || node === attempt.highestOwner) return false;
+    if (position === undefined || isLostMaster(turn, attempt, node)) return false;
     return comparePositions(position, ownRow(state)) > 0;
   });
+}
+
+/** The last master, which this node has heard and hears no more. */
+function isLostMaster(turn: Turn, attempt: Attempt, node: NodeName): boolean {
+  const { state, config } = turn;
+  if (node === config.node) return false;
+  if (node !== attempt.highestOwner && node !== state.leader?.master) return false;
+  const heard = state.heard[node];
+  return heard !== undefined && turn.now - heard >= config.fenceAfter;
 }
 
 /** One round of the attempt that is proposing. */
@@ -205,7 +216,10 @@ export function candidateRefuse(turn: Turn, from: NodeName, message: Refuse): vo
       highestOwner: higher ? message.epoch_owner : attempt.highestOwner,
     },
   });
-  const open = asked(attempt.list).filter((node) => !refusals.includes(node));
+  // Nobody waits for the lost master: two candidates that met would both, before they part.
+  const open = asked(attempt.list).filter(
+    (node) => !refusals.includes(node) && !isLostMaster(turn, attempt, node),
+  );
   if (!hasMajority(attempt.list, new Set(open))) endAttempt(turn, `refused: ${message.reason}`);
   else proposeWhenPromised(turn);
 }

@@ -11,11 +11,17 @@ import { epochOf, headOf } from '../store.ts';
 import { bootClock, type Machine, type World } from '../world.ts';
 
 /** Text of the breach, or null. */
-export function isBestReplica(world: World, winner: Machine, lastServedAt: number): string | null {
+export function isBestReplica(
+  world: World,
+  winner: Machine,
+  lastServedAt: number,
+  releaser: Machine | null,
+): string | null {
   if (lastServedAt === 0 || world.disturbances > 0 || world.disturbedAt > lastServedAt) return null;
   world.coverage.counts.best_replica_checks += 1;
   for (const other of world.machines) {
-    if (other === winner || !couldHaveWon(world, winner, other, lastServedAt)) continue;
+    if (other === winner || other === releaser) continue;
+    if (!couldHaveWon(world, winner, other, lastServedAt)) continue;
     if (!isBetter(other, winner)) continue;
     if (!majorityKnows(world, winner, other)) continue;
     return (
@@ -29,6 +35,8 @@ export function isBestReplica(world: World, winner: Machine, lastServedAt: numbe
 
 function couldHaveWon(world: World, winner: Machine, other: Machine, since: number): boolean {
   if (other.config.nodes[other.index]?.eligible !== true || other.disk === null) return false;
+  // Only members of the list are asked, and so known to be there.
+  if (winner.disk?.list.members.includes(other.name) !== true) return false;
   if (!isAwake(other) || other.startedAt > since || other.leaving) return false;
   if (other.failedAt > 0 && world.now - other.failedAt < other.config.sitOut * 1.1) return false;
   const { phase } = viewOf(world, other);

@@ -47,8 +47,11 @@ export interface Judge {
   violate(world: World, rule: RuleName, text: string): void;
   /** True time at which a server last stopped; 0 when none has run yet. */
   readonly lastServedAt: number;
-  /** A card was lost: where no voter has a record any more, a new cluster will be founded. */
-  recordLost(world: World): void;
+  /**
+   * A card was lost. Where no voter has a record any more a new cluster will be founded, and where
+   * the list was this node alone, nobody else can know its epochs: both are beyond any rule.
+   */
+  recordLost(world: World, lost: DiskRecord | null): void;
   gateOpened(world: World, machine: Machine, epoch: number, deadline: number): void;
   /** This machine's server may have begun to answer. */
   mayAnswer(world: World, machine: Machine): void;
@@ -68,11 +71,20 @@ const effectBound = (machine: Machine): number => 30 + 12 * machine.config.nodes
 /** `head`: highest revision given out before the schedule begins. */
 const isVoter = (machine: Machine): boolean => machine.config.nodes[machine.index]?.voter === true;
 
+const epochOnDisk = (machine: Machine): number =>
+  machine.disk === null ? 0 : Math.max(1, machine.disk.highest_epoch);
+
 export function judge(head: number): Judge {
   let violation: Violation | null = null;
   let lastServedAt = 0;
-  /** When each candidate of this vacancy left it to a better one (L14: once, for a bounded time). */
+  /**
+   * When each candidate of this vacancy left it to a better one (L14: once, for a bounded time).
+   */
   const yielded = new Map<Machine, number>();
+  const proposals = new Map<number, { readonly machine: Machine; readonly text: string | null }>();
+  /** Whoever gave the role back last: it is not waited for. */
+  let releaser: Machine | null = null;
+  const followed = new Map<Machine, { readonly life: number; readonly epoch: number }>();
   const epochs = epochRules();
   const revisions = revisionRules(head);
   const violate = (world: World, rule: RuleName, text: string): void => {
@@ -80,6 +92,12 @@ export function judge(head: number): Judge {
     violation = { rule, at: world.now, text };
     world.trace?.note(world, null, `VIOLATION ${rule}: ${text}`);
     world.ended = true;
+  };
+  /** What a majority knows is asked when the candidate proposes: later knowledge comes too late. */
+  const noteProposal = (world: World, machine: Machine, epoch: number): void => {
+    if (proposals.get(epoch)?.machine === machine || machine.leaseFile !== null) return;
+    const text = isBestReplica(world, machine, lastServedAt, releaser);
+    proposals.set(epoch, { machine, text });
   };
   const report = (world: World, rule: RuleName, text: string | null): void => {
     if (text !== null) violate(world, rule, text);
@@ -92,9 +110,12 @@ export function judge(head: number): Judge {
       return lastServedAt;
     },
     violate,
-    recordLost(world) {
-      if (world.machines.some((machine) => machine.disk !== null && isVoter(machine))) return;
+    recordLost(world, lost) {
+      const known = Math.max(0, ...world.machines.filter(isVoter).map(epochOnDisk));
+      const alone = lost !== null && lost.list.committed && lost.list.members.length === 1;
+      if (known > 0 && !(alone && known < lost.highest_epoch)) return;
       epochs.forget();
+      followed.clear();
       revisions.forget();
     },
     gateOpened(world, machine, epoch, deadline) {
@@ -114,13 +135,17 @@ export function judge(head: number): Judge {
       if (broken !== null) violate(world, broken.rule, broken.text);
     },
     sent(world, machine, message) {
+      if (message.kind === 'propose') noteProposal(world, machine, message.epoch);
       if (message.kind !== 'release') return;
+      releaser = machine;
       if (message.successor !== null && !message.clean) yielded.set(machine, world.now);
       epochs.released(machine, message.epoch);
       report(world, 'clean-release-untrue', releaseKeepsPromise(world, machine, message));
     },
     follows(world, machine, epoch) {
-      const known = machine.follow?.epoch ?? 0;
+      const before = followed.get(machine);
+      const known = before !== undefined && before.life === machine.life ? before.epoch : 0;
+      followed.set(machine, { life: machine.life, epoch });
       if (epoch >= known) return;
       const text = `${machine.name} follows epoch ${epoch} after epoch ${known}`;
       violate(world, 'old-epoch-followed', text);
@@ -133,9 +158,11 @@ export function judge(head: number): Judge {
         world.coverage.counts.tenures += 1;
         const yieldedAt = yielded.get(machine) ?? Number.POSITIVE_INFINITY;
         const hasYielded = world.now - yieldedAt >= machine.config.yieldWait * 0.9;
-        if (!hasYielded)
-          report(world, 'worse-replica', isBestReplica(world, machine, lastServedAt));
+        const worse = proposals.get(epoch);
+        if (!hasYielded && worse?.machine === machine) report(world, 'worse-replica', worse.text);
         yielded.clear();
+        proposals.clear();
+        releaser = null;
       }
     },
     decided(world, machine, event, effects) {
