@@ -124,7 +124,9 @@ function failed(turn: Turn, held: Held, event: StepDone): void {
   }
 }
 
-/** The server process ended by itself: again on the spot, a few times, then the role is given away. */
+/**
+ * The server process ended by itself: again on the spot, a few times, then the role is given away.
+ */
 export function serverExited(turn: Turn, epoch: number, detail: string): void {
   const { held } = turn.state.run;
   if (held === null || held.epoch !== epoch || held.stage !== 'serving') return;

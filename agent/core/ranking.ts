@@ -54,11 +54,11 @@ const ownRow = (state: CoreState, config: CoreConfig): Position => ({
 });
 
 /**
- * How many receivers should try before this node. The owner of the last epoch comes last: it has
- * just let its lease run out, and its head is ahead of everybody's by nature.
+ * How many receivers should try before this node. The last master comes last: it has just let its
+ * lease run out, and its head is ahead of everybody's by nature.
  */
 export function ownRank(state: CoreState, config: CoreConfig): number {
-  const lastOwner = state.disk?.epoch_owner ?? null;
+  const lastOwner = state.leader?.master ?? state.disk?.epoch_owner ?? null;
   const passed = lastOwner === config.node ? null : lastOwner;
   return Math.max(0, receiversByRank(state, config, passed).indexOf(config.node));
 }

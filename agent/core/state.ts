@@ -2,8 +2,8 @@
  * The core's state: what one node knows, split by what survives what (LEASE.md, "State").
  *
  *  - `disk`   survives a reboot; lost with the card. Written whenever it changes.
- *  - `run`    survives a restart of the process within one boot. JSON-safe: it is the `state` of the
- *             run record as it stands, so that emitting a record costs one small object.
+ *  - `run`    survives a restart of the process within one boot. JSON-safe: it is the
+ *             `state` of the run record as it stands, so that emitting it costs one small object.
  *  - the rest is memory.
  *
  * Every object is replaced, never changed; unchanged parts are shared, and "must this be written?"

@@ -206,7 +206,9 @@ export type StepOrder =
   | { readonly step: 'send_last_revisions'; readonly to: NodeName }
   | {
       readonly step: 'start_server';
-      /** Newest wall time the cluster has shown, ms since 1970: an earlier clock is stepped to it. */
+      /**
+       * Newest wall time the cluster has shown, ms since 1970: an earlier clock is stepped to it.
+       */
       readonly notBeforeWall: number;
     }
   | { readonly step: Exclude<Step, 'install_datastore' | 'send_last_revisions' | 'start_server'> };

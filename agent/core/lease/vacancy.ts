@@ -83,7 +83,9 @@ export function endVacancy(turn: Turn): void {
   if (attempts !== 0) update(turn, { attempts: 0 });
 }
 
-/** L14: leaves it to a better, reachable receiver; false when this vacancy's yielding is used up. */
+/**
+ * L14: leaves it to a better, reachable receiver; false when this vacancy's yielding is used up.
+ */
 export function yieldOnce(turn: Turn): boolean {
   const { run } = turn.state;
   if (run.yield_until !== 0) return false;

@@ -2,8 +2,8 @@
  * The voter: what a node promises and accepts, for others and for its own candidacy alike.
  *
  * Rules L2, L3, L6, L8. Nothing here sends: the answer is returned, so that a candidate counts its
- * own voter by the same path as any other (L7). What an answer depends on is in the state when it is
- * returned, and `finish` writes it before anything is sent.
+ * own voter by the same path as any other (L7). What an answer depends on is in the state when it
+ * is returned, and `finish` writes it before anything is sent.
  * L15: `from` was proved by the codec's MAC; here only names that contradict it are refused.
  */
 import type {
@@ -187,7 +187,9 @@ export function recordEpoch(turn: Turn, epoch: number, owner: NodeName, list: Me
 const isSameList = (a: MemberList, b: MemberList): boolean =>
   a.epoch === b.epoch && a.number === b.number && a.committed === b.committed;
 
-/** L4, L10: takes a list that is newer than its own; it is on disk before anything depends on it. */
+/**
+ * L4, L10: takes a list that is newer than its own; it is on disk before anything depends on it.
+ */
 export function adoptList(turn: Turn, list: MemberList): boolean {
   const { disk } = turn.state;
   if (disk === null || list.members.length === 0) return false;

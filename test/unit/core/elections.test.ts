@@ -260,3 +260,20 @@ describe('a cold start', () => {
     expect(cluster.serving()).toHaveLength(1);
   });
 });
+
+describe('two candidates that meet', () => {
+  it('part without waiting for the dead master to answer (L3, L8)', () => {
+    const cluster = started();
+    cluster.powerOff('a');
+    while (cluster.view('b').phase !== 'asking') cluster.run(1);
+    cluster.run(12);
+    cluster.give('c', { kind: 'timer', timer: 'candidate' });
+    const asked = [cluster.view('b').phase, cluster.view('c').phase];
+    cluster.run(700);
+    const roles = [cluster.view('b').role, cluster.view('c').role];
+    expect({ asked, masters: roles.filter((role) => role === 'master').length }).toEqual({
+      asked: ['asking', 'asking'],
+      masters: 1,
+    });
+  });
+});
