@@ -5,10 +5,11 @@
  * with status 2: started again with the same files it would only fail again.
  */
 import { parseArgs } from 'node:util';
+import { keyFromFile, settingsFromFile } from '../../shared/config/start-files.ts';
 import { clusterKeyring, type Keyring } from '../../shared/crypto/keyring.ts';
-import { isBatonError } from '../../shared/errors/baton-error.ts';
+import { BatonError, isBatonError } from '../../shared/errors/baton-error.ts';
 import type { Files } from '../../shared/ports/files.ts';
-import { type AgentSettings, loadAgentSettings, problemLine } from '../config.ts';
+import { type AgentSettings, loadAgentSettings } from '../config.ts';
 
 export const DEFAULT_SETTINGS = '/etc/baton/agent.yaml';
 export const USAGE = `usage: baton-agent [--settings FILE] [--check] [--version] [--help]
@@ -53,35 +54,38 @@ export type StartUp =
 
 /** Reads everything a start needs. Never throws for what a person can mend. */
 export function startUp(files: Files, file: string): StartUp {
-  const text = readOrSay(files, file, 'the settings');
-  if (!text.ok) return text;
-  const loaded = loadAgentSettings(text.text, file);
-  if (!loaded.ok) return { ok: false, problems: loaded.problems.map(problemLine) };
-  const { settings } = loaded;
-  const key = readOrSay(files, settings.cluster.key_file, 'the cluster key (key-missing)');
-  const boot = readOrSay(files, settings.paths.boot_id_file, 'the boot id');
-  const problems = [key, boot].flatMap((read) => (read.ok ? [] : read.problems));
-  if (!key.ok || !boot.ok) return { ok: false, problems };
   try {
-    const keyring = clusterKeyring(key.text, settings.node.name, settings.cluster.nodes);
-    return { ok: true, settings, keyring, bootId: boot.text.trim() };
+    const settings = settingsFromFile(files, file, loadAgentSettings);
+    const { node, cluster, paths } = settings;
+    const key = keyFromFile(files, cluster.key_file);
+    const keyring = keyringOf(cluster.key_file, () =>
+      clusterKeyring(key, node.name, cluster.nodes),
+    );
+    return { ok: true, settings, keyring, bootId: bootIdFrom(files, paths.boot_id_file) };
   } catch (error) {
     if (!isBatonError(error) || error.kind === 'invariant') throw error;
-    return { ok: false, problems: [`${settings.cluster.key_file}: ${error.message}`] };
+    return { ok: false, problems: error.message.split('\n') };
   }
 }
 
-type Read =
-  | { readonly ok: true; readonly text: string }
-  | { readonly ok: false; readonly problems: readonly string[] };
-
-function readOrSay(files: Files, path: string, what: string): Read {
+/** A key that is refused is told with its file. */
+function keyringOf(file: string, read: () => Keyring): Keyring {
   try {
-    const text = files.read(path);
-    if (text !== null) return { ok: true, text };
-    return { ok: false, problems: [`${path}: ${what} is missing - create the file`] };
+    return read();
   } catch (error) {
-    if (!isBatonError(error)) throw error;
-    return { ok: false, problems: [`${path}: ${what}: ${error.message}`] };
+    if (!isBatonError(error) || error.kind === 'invariant') throw error;
+    throw new BatonError(error.code, error.kind, `${file}: ${error.message}`, { cause: error });
   }
+}
+
+function bootIdFrom(files: Files, path: string): string {
+  const text = files.read(path)?.trim() ?? '';
+  if (text !== '') return text;
+  throw new BatonError(
+    'file-missing',
+    'operational',
+    `paths.boot_id_file ${path} holds no boot id - without one a lease of an earlier boot could ` +
+      'count; correct the setting, the default is the kernel’s own file',
+    { context: { path } },
+  );
 }

@@ -192,11 +192,11 @@ describe('the cluster', () => {
     ],
     [
       'window-holds-a-batch',
-      `${agentText}stream:\n  window_bytes: 4096\n`,
-      14,
+      `${agentText}stream:\n  max_batch_bytes: 4097\n  window_bytes: 4096\n`,
+      15,
       'stream.window_bytes',
-      'max_batch_bytes 1048576 must be at most window_bytes 4096, or every batch waits for the ' +
-        'one before it',
+      'max_batch_bytes 4097 must be at most window_bytes 4096, or every batch waits for the one ' +
+        'before it',
     ],
     [
       'dialling-ends-before-silence',
