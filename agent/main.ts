@@ -25,6 +25,10 @@ import { type Agent, runAgent } from './wiring/agent.ts';
 import type { Place, Ports } from './wiring/place.ts';
 import { type Arguments, readArguments, type StartUp, startUp, USAGE } from './wiring/start-up.ts';
 
+// mqtt-packet keeps a slice of two bytes per packet length it has seen, and each pins a whole pool:
+// 64 KiB by default, which was half a megabyte a minute.
+Buffer.poolSize = 2048;
+
 const ports: Ports = {
   clock: systemClock(),
   random: systemRandom(),

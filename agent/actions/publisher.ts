@@ -8,11 +8,13 @@
 import type { Clock, TimerHandle } from '../../shared/ports/clock.ts';
 import type { NodeReport } from '../../shared/protocol/report.ts';
 import { encodeReport } from '../../shared/protocol/report-codec.ts';
-import { milliseconds, seconds } from '../../shared/time/duration.ts';
+import { instant, milliseconds, seconds } from '../../shared/time/duration.ts';
 import { peopleTopics } from '../report.ts';
 import { throttled } from './throttle.ts';
 
 const PERIOD = seconds(2);
+/** Over direct links only this often while some broker is connected: they are the second way. */
+const LINK_PERIOD = seconds(10);
 /** Changes come in bunches: a promotion has a dozen within a second. */
 const SOON = milliseconds(100);
 
@@ -22,6 +24,8 @@ export interface PublisherOptions {
   readonly publishReport: (json: string) => void;
   readonly publishValue: (topic: string, value: string) => void;
   readonly sendToPeers: (report: NodeReport) => void;
+  /** Whether any broker takes what is published. */
+  readonly hasBroker: () => boolean;
 }
 
 export interface Publisher {
@@ -34,11 +38,18 @@ export function createPublisher(options: PublisherOptions): Publisher {
   const { clock } = options;
   let said: ReadonlyMap<string, string> = new Map();
   let timer: TimerHandle | null = null;
+  let linkedAt = instant(0);
+  let changed = false;
 
   const publish = (): void => {
     const report = options.build();
     options.publishReport(encodeReport(report));
-    options.sendToPeers(report);
+    const now = clock.now();
+    if (changed || !options.hasBroker() || now - linkedAt >= LINK_PERIOD) {
+      options.sendToPeers(report);
+      linkedAt = now;
+    }
+    changed = false;
     const topics = peopleTopics(report);
     for (const [topic, value] of topics) {
       if (said.get(topic) !== value) options.publishValue(topic, value);
@@ -47,15 +58,19 @@ export function createPublisher(options: PublisherOptions): Publisher {
     for (const topic of said.keys()) if (!topics.has(topic)) options.publishValue(topic, '');
     said = topics;
     timer?.cancel();
-    timer = clock.in(PERIOD, soon);
+    timer = clock.in(PERIOD, again);
   };
-  const soon = throttled(clock, SOON, publish);
+  const again = throttled(clock, SOON, publish);
+  const soon = (): void => {
+    changed = true;
+    again();
+  };
   soon();
 
   return {
     soon,
     close() {
-      soon.cancel();
+      again.cancel();
       timer?.cancel();
     },
   };

@@ -29,6 +29,7 @@ export function openReporting(parts: Parts): Reporting {
     publishReport: carriers.bus.publishReport,
     publishValue: (topic, value) => carriers.bus.publish(topic, value, { retain: true }),
     sendToPeers: carriers.sendReport,
+    hasBroker: () => carriers.bus.connected().length > 0,
   });
   const { peers, bus } = carriers;
   return {

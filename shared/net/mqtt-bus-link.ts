@@ -132,6 +132,8 @@ export class BrokerLink {
       // Reconnecting is done here, with a growing pause; 0 turns the client's own off.
       reconnectPeriod: 0,
       timerVariant: 'native',
+      // The cache of all 65536 two-byte numbers is 7 MB of heap; packets here are few.
+      writeCache: false,
       will: { ...will, payload: Buffer.from(will.payload), qos: 0, retain: true },
     });
     client.on('connect', () => this.#connected());

@@ -56,6 +56,10 @@ export interface RigOptions {
   readonly coordinators?: readonly string[];
   readonly lease?: Readonly<Record<string, number>>;
   readonly k3s?: string;
+  /** Other programs than the sources, for example bundles: by path of the source. */
+  readonly daemons?: Readonly<Record<string, string>>;
+  /** Further flags for Node, for example `--cpu-prof`. */
+  readonly nodeFlags?: readonly string[];
   /** Changes the settings of one node before they are written. */
   readonly adjust?: (name: string, settings: Record<string, never>) => void;
 }
@@ -101,9 +105,12 @@ export function makeRig(options: RigOptions): Rig {
     if (found === undefined) throw new Error(`no node ${name}`);
     return found;
   };
+  const { daemons = {} } = options;
   const spawnDaemon = (file: string, settings: string, log: string): ChildProcess => {
     const output = openSync(log, 'a');
-    return spawn(process.execPath, [...nodeFlags, join(project, file), '--settings', settings], {
+    const program = daemons[file] ?? join(project, file);
+    const flags = [...nodeFlags, ...(options.nodeFlags ?? [])];
+    return spawn(process.execPath, [...flags, program, '--settings', settings], {
       stdio: ['ignore', output, output],
       env: { ...process.env, MALLOC_ARENA_MAX: '1' },
     });
