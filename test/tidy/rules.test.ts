@@ -1,12 +1,13 @@
 /** Each rule of tidy finds what it is for, and leaves alone what is allowed. */
 import { describe, expect, test } from 'vitest';
 import { importRules, liveDatabase, rawAccess } from './rules/boundaries.ts';
-import { moduleHeaders, packageComments } from './rules/comments.ts';
+import { commentShare, moduleHeaders, packageComments } from './rules/comments.ts';
 import { bugSections, litter } from './rules/housekeeping.ts';
 import {
   documentedCommands,
   documentLinks,
   folderMap,
+  folderReadmes,
   lockFile,
   manifest,
   npmScripts,
@@ -190,6 +191,12 @@ describe('headers', () => {
     expect(moduleHeaders({ path, text: bad })).toHaveLength(1);
   });
 
+  test('the share of comments counts lines that are not empty', () => {
+    const two = source('agent/a.ts', '/** A. */\n\nconst b = 1; // b\nconst c = 2;\n');
+    expect(commentShare([two])).toBeCloseTo(2 / 3);
+    expect(commentShare([])).toBe(0);
+  });
+
   test('a Go package has one package comment', () => {
     const bare = { path: 'go/b.go', text: 'package main\n' };
     const told = { path: 'go/a.go', text: '// Command a does b.\npackage main\n' };
@@ -261,6 +268,8 @@ describe('project', () => {
     expect(found('agent/core/', 'shared/')).toBe(0);
     expect(found('agent/')).toBe(1);
     expect(found('agent/', 'shared/', 'gone/')).toBe(1);
+    expect(folderReadmes(paths)).toHaveLength(2);
+    expect(folderReadmes([...paths, 'agent/README.md', 'shared/README.md'])).toEqual([]);
   });
 
   test('the list of bugs', () => {

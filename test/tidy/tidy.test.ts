@@ -2,7 +2,7 @@
  * The rules of the house, held against every file of the project. Each rule is tried on a bad
  * sample in rules.test.ts; here the list of breaches must be empty.
  */
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { importRules, liveDatabase, rawAccess } from './rules/boundaries.ts';
 import { commentShare, moduleHeaders, packageComments } from './rules/comments.ts';
 import { bugSections, litter } from './rules/housekeeping.ts';
@@ -10,6 +10,7 @@ import {
   documentedCommands,
   documentLinks,
   folderMap,
+  folderReadmes,
   lockFile,
   manifest,
   npmScripts,
@@ -79,6 +80,11 @@ describe('code', () => {
     clean(sources.flatMap((source) => importRules(source, packages))));
   test('modules say what they are for', () =>
     clean([...files.flatMap(moduleHeaders), ...packageComments(files)]));
+  test('15 to 25 % of what ships is comment', () => {
+    const share = commentShare(sources.filter(({ path }) => !path.startsWith('test/')));
+    expect(share).toBeGreaterThanOrEqual(0.15);
+    expect(share).toBeLessThanOrEqual(0.25);
+  });
 });
 
 describe('project', () => {
@@ -93,6 +99,7 @@ describe('project', () => {
     clean(documents.flatMap((one) => documentLinks(one, existsInProject))));
   test('the map names every top-level folder', () =>
     clean(folderMap(file('ARCHITECTURE.md'), paths)));
+  test('every top-level folder has a README', () => clean(folderReadmes(paths)));
   test('every bug names its test', () =>
     clean(
       documents
@@ -100,10 +107,4 @@ describe('project', () => {
         .flatMap((one) => bugSections(one, readProject)),
     ));
   test('no litter', () => clean(litter(paths, (path) => readProject(path) === '')));
-});
-
-afterAll(() => {
-  const product = sources.filter(({ path }) => !path.startsWith('test/'));
-  const share = (of: typeof sources): string => `${Math.round(commentShare(of) * 100)} %`;
-  console.info(`comments: ${share(product)} of the product's lines, ${share(sources)} of all`);
 });

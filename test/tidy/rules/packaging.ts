@@ -129,6 +129,13 @@ export function folderMap(document: TextFile, paths: readonly string[]): Finding
   ];
 }
 
+/** Each top-level folder says what it is. */
+export function folderReadmes(paths: readonly string[]): Finding[] {
+  return [...new Set(paths.filter((path) => /^[^./][^/]*\//.test(path)).map(top))]
+    .filter((folder) => !paths.includes(`${folder}README.md`))
+    .map((path) => ({ rule: 'folder-readme', path, line: 0, text: 'has no README.md' }));
+}
+
 const top = (path: string): string => `${path.split('/', 1)[0]}/`;
 
 const link = /\]\((?!https?:|#|mailto:)([^)#\s]+)(?:#[^)]*)?\)/g;

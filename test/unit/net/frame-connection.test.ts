@@ -1,4 +1,6 @@
-/** One connection over a stream whose other end does as the test says: it never reads, or is gone. */
+/**
+ * One connection over a stream whose other end does as the test says: it never reads, or is gone.
+ */
 import { Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
 import { encodeFrame, FrameDecoder } from '../../../shared/net/frame-codec.ts';
