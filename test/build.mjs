@@ -48,6 +48,10 @@ async function build(entry, file) {
       file,
       format: 'esm',
       codeSplitting: false,
+      // Node keeps the source in memory: one byte a character instead of two, and no comments
+      // (3.2 MB of an agent's heap became 1.4).
+      charset: 'ascii',
+      comments: false,
     });
     const foreign = output.flatMap((one) => (one.type === 'chunk' ? one.imports : []));
     for (const one of foreign.filter((id) => !builtin.has(id))) outside.add(one);
