@@ -207,7 +207,7 @@ export class ReceiverSession {
       text:
         `${rows} revisions (${firstRevision} to ${lastRevision}) were only on this node and are ` +
         `not part of the cluster’s history. They are saved in ${file} and never merged by ` +
-        'themselves; the list names the objects.',
+        `themselves. ${namesOf(saved)}`,
       detail: { file, rows, firstRevision, lastRevision, objects },
     });
   }
@@ -310,3 +310,12 @@ export class ReceiverSession {
     return null;
   }
 }
+
+/** The first objects of a cut, with the managers that wrote them, for one line of status. */
+const namesOf = ({ file, objects }: CutOff): string => {
+  if (objects.length === 0) return 'No object was changed by them.';
+  const named = objects
+    .slice(0, 5)
+    .map(({ name, writers }) => (writers.length > 0 ? `${name} (${writers.join(', ')})` : name));
+  return `Changed: ${named.join(', ')}${objects.length > 5 ? `, … (${file}.json)` : ''}.`;
+};

@@ -1,9 +1,9 @@
 /**
  * Saves rows before they are removed: they may be the only copy. The file is an SQLite database
- * with the same columns, synced, so that a person can look with any SQLite tool. Never merged by
- * itself, never deleted by baton.
+ * with the same columns, synced, so that a person can look with any SQLite tool; beside it a list
+ * of the objects and who wrote them. Never merged by itself, never deleted by baton.
  */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 import type { CutOff } from '../../stream/api.ts';
 import { COMPACT_ROW_NAME } from '../../stream/digest.ts';
@@ -40,10 +40,18 @@ export const saveCutOff = (
     database.exec('PRAGMA cut.synchronous = FULL');
     database.exec('CREATE TABLE cut.kine AS SELECT * FROM main.kine WHERE 0');
     database.prepare('INSERT INTO cut.kine SELECT * FROM main.kine WHERE id > ?').run(keep);
-  } finally {
     database.exec('DETACH DATABASE cut');
+  } catch (error) {
+    // Tried again soon, perhaps for hours on a full disk: no heap of unfinished files.
+    database.exec('DETACH DATABASE cut');
+    rmSync(file, { force: true });
+    throw error;
   }
-  return { file, rows, firstRevision: first, lastRevision: last, objects: list(database, keep) };
+  const objects = list(database, keep);
+  const saved = { file, rows, firstRevision: first, lastRevision: last, objects };
+  // For people without an SQLite tool; the rows themselves are on the disk by now.
+  writeFileSync(`${file}.json`, `${JSON.stringify(saved, null, 2)}\n`, { mode: 0o600 });
+  return saved;
 };
 
 const list = (database: DatabaseSync, keep: number): CutOff['objects'] =>

@@ -48,6 +48,7 @@ class ServerDatastore implements Datastore {
   readonly #quarantine: string;
   #source: LiveReader | null = null;
   #closed = false;
+  #quarantined: StreamFinding | null = null;
   /** Position of the files of a stopped server; undefined when it must be read again. */
   #ownPosition: StreamPosition | null | undefined;
 
@@ -96,7 +97,8 @@ class ServerDatastore implements Datastore {
   }
 
   findings(): readonly StreamFinding[] {
-    return this.replica.findings();
+    const own = this.#quarantined === null ? [] : [this.#quarantined];
+    return [...this.replica.findings(), ...own];
   }
 
   startSource(): RevisionSource {
@@ -143,6 +145,7 @@ class ServerDatastore implements Datastore {
       const seeded = position !== null && (await this.#seed(position));
       const path = quarantineServer(this.#server, this.#quarantine);
       rmSync(this.#lifePath, { force: true });
+      this.#quarantined = quarantineFinding(path, position);
       return { kind: 'quarantined', path, position, seeded };
     } catch (error) {
       return { kind: 'failed', detail: datastoreError(error, 'retire the old server').message };
@@ -160,10 +163,9 @@ class ServerDatastore implements Datastore {
     const source = new DatabaseSync(this.#path, { readOnly: true, timeout: 1000 });
     try {
       if (schemaProblem(source) !== null) return false;
-      await this.replica.replaceBy(async (path) => {
+      return await this.replica.replaceBy(async (path) => {
         await backup(source, path, { rate: ALL_PAGES });
       });
-      return true;
     } finally {
       source.close();
     }
@@ -180,3 +182,14 @@ class ServerDatastore implements Datastore {
     this.replica.close();
   }
 }
+
+/** Not an alarm: what became of this node's former tenure, for whoever looks for it. */
+const quarantineFinding = (path: string, position: StreamPosition | null): StreamFinding => ({
+  code: 'server-quarantined',
+  text:
+    `This node's former server/ was moved to ${path}. ` +
+    (position === null
+      ? 'Its datastore could not be read.'
+      : `Its datastore ends at revision ${position.revision} of epoch ${position.lineageEpoch}.`),
+  detail: { path, ...position },
+});

@@ -204,16 +204,28 @@ export class ReplicaStore implements Replica {
     this.#file = this.#openOrSetAside(this.#path('replica.db'));
   }
 
-  /** Replaces the replica by a file that `write` makes at the path it is given. */
-  async replaceBy(write: (path: string) => Promise<void>): Promise<void> {
+  /**
+   * Replaces the replica by a file that `write` makes at the path it is given. False when that
+   * file turns out to be damaged: the present replica stays.
+   */
+  async replaceBy(write: (path: string) => Promise<void>): Promise<boolean> {
     const seed = this.#path('seed.db');
     removeDatabase(seed);
-    await write(seed);
+    try {
+      await write(seed);
+      openReplicaFile(seed).database.close();
+    } catch (error) {
+      removeDatabase(seed);
+      if (isDamage(error)) return false;
+      throw error;
+    }
     this.abandonCopy();
     this.#file.database.close();
+    removeDatabase(this.#path('replica.db'));
     moveDatabase(seed, this.#path('replica.db'));
     this.#whole.remove();
     this.#file = this.#openOrSetAside(this.#path('replica.db'));
+    return true;
   }
 
   /** Writes the whole replica to a new file: `copy` is handed what to copy from. */

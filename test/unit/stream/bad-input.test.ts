@@ -1,5 +1,5 @@
 /** What disks, peers and newer kines can do to the stream, and what becomes of it. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -48,6 +48,25 @@ test('a damaged replica is set aside and copied anew', async () => {
   receiver.follow(master, 1);
   await receiver.inStepWith(master);
   expect(receiver.live()).toEqual(master.kine.live());
+});
+
+test('a damaged old server goes to quarantine and does not replace a good replica', async () => {
+  const [master, receiver] = await pair();
+  const old = `${receiver.folder}/k3s/server/db`;
+  mkdirSync(old, { recursive: true });
+  await master.source?.copyTo(`${old}/state.db`);
+  const database = new DatabaseSync(`${old}/state.db`);
+  database.exec("INSERT INTO kine (name, created) VALUES ('/registry/x/newer', 1)");
+  database.close();
+  const bytes = readFileSync(`${old}/state.db`);
+  bytes.fill(0x5a, bytes.length - 4096 * 5, bytes.length - 4096 * 2);
+  writeFileSync(`${old}/state.db`, bytes);
+  receiver.receiver?.follow(null);
+  const before = receiver.live();
+  const retired = await receiver.datastore.retireServer();
+  expect(retired).toMatchObject({ kind: 'quarantined', seeded: false });
+  expect(receiver.live()).toEqual(before);
+  expect(receiver.datastore.findings().map((each) => each.code)).toEqual(['server-quarantined']);
 });
 
 test('a node without a replica is not promoted, and keeps what it has', async () => {
