@@ -32,6 +32,16 @@ test('the command is one file that needs no package', () => {
   expect(alone.status).toBe(3);
 });
 
+test.each(['baton-agent', 'baton-coordinator'])('%s is one file that starts', (name) => {
+  const built = node(join(root, 'test/build.mjs'), '--out', folder, name);
+  expect(built.stderr).toBe('');
+  const missing = join(folder, 'missing.yaml');
+  const started = node(`${name}.mjs`, '--settings', missing);
+  // 2: what a person has to mend; a package that could not be found would be 1.
+  expect(started.stderr + started.stdout).toContain(missing);
+  expect(started.status).toBe(2);
+});
+
 test('a program that does not exist is refused with the known ones', () => {
   const refused = node(join(root, 'test/build.mjs'), '--out', folder, 'batn');
   expect(refused.stderr).toContain('no program batn: baton-agent, baton-coordinator, baton');
