@@ -144,6 +144,8 @@ class ServerDatastore implements Datastore {
       const position = ownServerPosition(this.#path);
       const seeded = position !== null && (await this.#seed(position));
       const path = quarantineServer(this.#server, this.#quarantine);
+      // Somebody may have asked for the position while the rows were being copied.
+      this.#ownPosition = undefined;
       rmSync(this.#lifePath, { force: true });
       this.#quarantined = quarantineFinding(path, position);
       return { kind: 'quarantined', path, position, seeded };

@@ -185,6 +185,18 @@ test('a raise in one’s own datastore is told from the rows before', async () =
   await until(() => master.sender?.receivers()[0]?.lagRevisions === 0);
 });
 
+test('a position asked for while a server is retired is not remembered afterwards', async () => {
+  const old = new TestNode('old', network);
+  nodes.push(old);
+  await old.promote(1, 'none', false);
+  old.kine.put('/registry/old/life', 'old');
+  old.stopServing();
+  const retiring = old.datastore.retireServer();
+  expect(old.datastore.facts().source).toBe('server');
+  await retiring;
+  expect(old.datastore.facts().source).toBe('replica');
+});
+
 test('a server left over from an earlier life is set aside as a whole', async () => {
   const [master, receiver] = await pair();
   const old = new TestNode('old', network);
