@@ -124,6 +124,23 @@ test('compaction before and after a raise: receivers resume, and lose the same r
   expect(master.live()).toEqual(receiver.kine.live());
 });
 
+test('a comeback whose own compaction went past the fork is copied anew', async () => {
+  const [master, receiver] = await pair();
+  receiver.receiver?.follow(null);
+  // Only the old master has these; compaction there removes the rows that both had.
+  for (let count = 0; count < 10; count++) master.kine.put(`/registry/x/${count}`, 'lone');
+  master.kine.put('/registry/x/10', 'lone');
+  master.kine.compact(master.kine.head() - 1);
+  master.stopServing();
+  await receiver.promote(2, 'replica', true);
+  await master.datastore.retireServer();
+  master.follow(receiver, 2);
+  await master.inStepWith(receiver);
+  expect(master.live()).toEqual(receiver.kine.live());
+  expect(master.live().get('/registry/x/3')).toMatch(/first/);
+  expect(master.found('lone-revisions')[0]?.detail).toMatchObject({ rows: 11 });
+});
+
 test('the digest proves equality, and a difference ends in an alarm and a fresh copy', async () => {
   const [master, receiver] = await pair();
   master.limits = { ...quickLimits, digestInterval: milliseconds(50) };
