@@ -185,7 +185,13 @@ export function createReplication(options: ReplicationOptions): Replication {
         options.acknowledged(node, position);
         acknowledgements.note(node, position);
       },
-      onHigherEpoch: () => void inLine(() => endTenure('a higher epoch is known')),
+      // Only that receiver's stream ends. Whether this master is deposed is the lease's word: a
+      // node that saw a failed ballot's epoch must not stop the copies of all the others.
+      onHigherEpoch: (higher, node) =>
+        options.finding({
+          code: 'stream-refused',
+          text: `${node} knows of epoch ${higher} and refuses the revisions of epoch ${epoch}`,
+        }),
       onFinding: options.finding,
     });
   };
