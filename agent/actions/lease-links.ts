@@ -52,7 +52,7 @@ export interface LeaseLinks {
 }
 
 const DIAL_LIMIT = seconds(3);
-const FIRST_PAUSE_MS = 500;
+const FIRST_PAUSE_MS = 200;
 const LONGEST_PAUSE_MS = 4000;
 /** More lease connections from one node than this are left over; the oldest goes. */
 const PER_PEER = 3;

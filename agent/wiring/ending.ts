@@ -5,8 +5,8 @@
  * server stands under its guards. Nothing is waited for beyond a bound, for a machine that shuts
  * down kills what is late.
  */
-import type { Clock, TimerHandle } from '../../shared/ports/clock.ts';
-import { seconds } from '../../shared/time/duration.ts';
+import type { Clock } from '../../shared/ports/clock.ts';
+import { milliseconds, seconds } from '../../shared/time/duration.ts';
 import type { Parts } from './parts.ts';
 
 /** The id under which the core tells that the node has left. */
@@ -15,33 +15,35 @@ export const LEFT = 'shutdown';
 const MASTER_LEAVES = seconds(30);
 /** A vote is given back within one round; with no master to take it, nobody is waited for. */
 const VOTER_LEAVES = seconds(4);
+const LOOK = milliseconds(50);
 
 export interface Departure {
   /** The core's reply `shutdown`. */
   left(text: string): void;
-  /** Resolves with what was heard, or null at the bound. */
-  wait(clock: Clock, master: boolean): Promise<string | null>;
+  /** Resolves with what was heard, or null at the bound; `master` is asked again and again. */
+  wait(clock: Clock, master: () => boolean): Promise<string | null>;
 }
 
 export function departure(): Departure {
   let heard: string | null = null;
-  let tell: (text: string | null) => void = () => {};
   return {
     left(text) {
       heard = text;
-      tell(text);
     },
-    wait(clock, master) {
-      if (heard !== null) return Promise.resolve(heard);
-      return new Promise((resolve) => {
-        const bound = master ? MASTER_LEAVES : VOTER_LEAVES;
-        const limit: TimerHandle = clock.in(bound, () => resolve(null));
-        tell = (text) => {
-          limit.cancel();
-          resolve(text);
+    wait: (clock, master) =>
+      new Promise((resolve) => {
+        const began = clock.now();
+        // Once the role is given away, only the vote is waited for.
+        let released = began;
+        const look = (): void => {
+          const now = clock.now();
+          if (master()) released = now;
+          const late = now - began > MASTER_LEAVES || now - released > VOTER_LEAVES;
+          if (heard !== null || late) resolve(heard);
+          else clock.in(LOOK, look);
         };
-      });
-    },
+        look();
+      }),
   };
 }
 
@@ -52,10 +54,9 @@ export async function leave(
   why: 'restart' | 'shutdown',
 ): Promise<void> {
   const { log, clock, post } = place;
-  const master = view().role === 'master';
   post({ kind: 'stopping', why });
   if (why === 'restart') return;
-  const text = await departing.wait(clock, master);
+  const text = await departing.wait(clock, () => view().role === 'master');
   log.info({}, text ?? 'nobody took role or vote in time; the lease runs out by itself');
   await machine.steps.idle();
   await machine.fence.settled();
