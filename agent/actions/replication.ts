@@ -43,7 +43,7 @@ export interface ReplicationOptions {
   readonly datastore: Datastore;
   readonly archives: ArchiveStore;
   readonly receiver: StreamReceiver;
-  readonly createSender: (options: StreamSenderOptions) => StreamSender;
+  readonly createSender: (options: Omit<StreamSenderOptions, 'mayReceive'>) => StreamSender;
   readonly post: (event: AgentEvent) => void;
   /** Each acknowledgement as it arrives, for the figures; see adapters/ack-log.ts. */
   readonly acknowledged: (receiver: NodeName, position: StreamPosition) => void;

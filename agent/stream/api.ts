@@ -292,6 +292,8 @@ export interface StreamSenderOptions {
   readonly epoch: number;
   readonly source: RevisionSource;
   readonly archives: ArchiveStore | null;
+  /** Only eligible nodes may hold the datastore: it has every secret of the cluster. */
+  readonly mayReceive: (node: NodeName) => boolean;
   /** For files of the fall-back only (unknown schema): a path that may be overwritten. */
   readonly wholeCopies: WholeCopies | null;
   /** Each acknowledgement of a usable position, as it arrives. */

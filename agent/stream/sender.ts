@@ -101,6 +101,10 @@ class Sender implements StreamSender {
   attach(connection: FrameConnection): void {
     const { clock, epoch, source, archives, onAcknowledged, onHigherEpoch } = this.#options;
     if (this.#closed) return connection.close('this node sends nothing any more');
+    // A witness proves its own key on this port too; the datastore is not for it.
+    if (!this.#options.mayReceive(connection.peer)) {
+      return connection.close('only a node that may become master receives the datastore');
+    }
     // A receiver that lost its power dials again before the old connection is known to be dead.
     this.#sessions.get(connection.peer)?.close('the receiver dialled again');
     const session = new SenderSession(connection, {

@@ -61,7 +61,8 @@ export function assembleStream(place: Place, needs: StreamNeeds): StreamParts {
     datastore,
     archives,
     receiver,
-    createSender: (options) => streamSender({ ...options, limits }),
+    createSender: (options) =>
+      streamSender({ ...options, limits, mayReceive: place.keyring.isEligible }),
     post,
     acknowledged: (node, { revision }) => acknowledged(node, revision),
     finding: note,

@@ -107,6 +107,15 @@ test('a batch that was lost on its way is found missing by the one after it', as
   expect(receiver.live()).toEqual(master.kine.live());
 });
 
+test('a witness proves its key on the same port, and gets nothing', async () => {
+  const [master] = await pair();
+  const witness = node('witness');
+  witness.follow(master, 1);
+  await until(() => witness.receiver?.state().lastProblem?.includes('may become master') ?? false);
+  expect(witness.datastore.replica.position().revision).toBe(0);
+  expect(master.sender?.receivers().map((each) => each.node)).toEqual(['pi2']);
+});
+
 test('a schema that nobody knows is carried by whole copies, loudly', async () => {
   const [master, receiver] = await pair();
   master.limits = {

@@ -108,6 +108,7 @@ export class TestNode {
       epoch,
       source,
       archives: this.archives,
+      mayReceive: (node) => node !== 'witness',
       wholeCopies: this.datastore.wholeCopies,
       limits: this.limits,
       onAcknowledged: (receiver, position) => this.acknowledged.push({ receiver, position }),
