@@ -58,7 +58,7 @@ export const verbs: readonly Verb[] = [
     positional: '',
     summary: 'the cluster at a glance: master, lease, replicas, findings',
     details: [
-      'A view from this node: a node that is "not heard of" may be dead or only out of ' +
+      'A view from this node: a node that is "unheard" may be dead or only out of ' +
         'reach of here. The lease itself needs no such view.',
       'The "behind" of a receiver is what would be lost if the master died now: revisions it ' +
         'has not acknowledged, and for how long.',

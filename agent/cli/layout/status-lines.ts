@@ -3,7 +3,7 @@
  * one sentence that says whether all is well, what the next death would cost, the nodes, what a
  * person should look at, and the last decision. Pure: answer in, lines out.
  *
- * Says only what the reports say. A node that is silent is silent, seen from here; not "dead".
+ * Says only what the reports say. A node that is not heard is not heard from here; not "dead".
  */
 import type { NodeReport } from '../../../shared/protocol/report.ts';
 import type { StatusAnswer } from '../control.ts';
@@ -43,13 +43,19 @@ function headline(view: ClusterView): Line {
   const report = view.masterReport;
   const serving = report?.role === 'master' && report.phase === 'serving';
   const tone: Tone = report === null ? 'bad' : serving ? 'good' : 'warn';
-  const state = report === null ? 'not heard of from here' : words(report.phase);
+  const state = report === null ? silenceOf(view.master, view) : words(report.phase);
   return line(
     span(view.master, 'strong'),
     ` is master of ${nodes} · `,
     span(state, tone),
     ` · epoch ${view.epoch}`,
   );
+}
+
+/** `not heard for 7.5 s`, or `not heard of`: nothing ever came from it. */
+function silenceOf(name: string, view: ClusterView): string {
+  const silentMs = view.rows.find((row) => row.name === name)?.silentMs ?? null;
+  return silentMs === null ? 'not heard of' : `not heard for ${duration(silentMs)}`;
 }
 
 function facts(view: ClusterView): Line[] {
@@ -76,9 +82,10 @@ function votes(view: ClusterView): Line {
     return fact('voters', span('no member list yet: this cluster has not been founded', 'warn'));
   }
   const missing = view.members.filter((name) => !view.reachable.includes(name));
-  const heard = `${view.reachable.length} of ${view.members.length} heard, ${view.majority} needed`;
-  const silent = missing.length === 0 ? '' : `, silent: ${list(missing)}`;
-  return fact('voters', `${heard}${silent} · `, spare(view));
+  const { reachable, members, majority } = view;
+  const unheard = missing.length === 0 ? '' : ` (not ${list(missing)})`;
+  const heard = `${reachable.length} of ${members.length} heard${unheard}, ${majority} needed`;
+  return fact('voters', `${heard} · `, spare(view));
 }
 
 function spare(view: ClusterView): Span {
@@ -112,8 +119,9 @@ function nextMaster(view: ClusterView): Line {
   return fact(label, first, others, ' · ', span(`${state}, ${duration(ms)}`, tone));
 }
 
-/** `stepping_down` as people write it. */
-const words = (phase: string): string => phase.replaceAll('_', ' ');
+/** `stepping_down` as people write it; a node that is `silent` (rule L2) has just booted. */
+const words = (phase: string): string =>
+  phase === 'silent' ? 'just booted' : phase.replaceAll('_', ' ');
 
 const roleTones: Readonly<Record<NodeReport['role'], Tone>> = {
   master: 'strong',
@@ -161,7 +169,7 @@ const settled = new Set(['serving', 'following']);
 
 const state = (row: NodeRow): Span =>
   row.report === null
-    ? span(row.silentMs === null ? 'not heard of' : `silent ${duration(row.silentMs)}`, 'bad')
+    ? span(row.silentMs === null ? 'not heard of' : `unheard ${duration(row.silentMs)}`, 'bad')
     : span(words(row.report.phase), settled.has(row.report.phase) ? 'plain' : 'warn');
 
 function lag(row: NodeRow): Span {

@@ -67,6 +67,20 @@ describe('baton status', () => {
     expect(status({ ...answer, reports }, plain(80)).join('\n')).toContain('pi2, then pi3');
   });
 
+  test('a master that is no longer heard is still followed, and said to be unheard', () => {
+    const { self, ...rest } = noMaster();
+    const lines = status({ ...rest, self: { ...self, master: 'pi1' } }, plain(80));
+    expect(lines[0]).toBe('pi1 is master of 5 nodes · not heard for 9.4 s · epoch 12');
+  });
+
+  test('a node that waits out its boot is not called unheard', () => {
+    const self = report('pi1', { phase: 'silent', master: null });
+    const lines = status({ self, reports: [], ranking: null, heard: [] }, plain(80));
+    expect(lines.find((line) => line.includes('* pi1') || line.includes('  pi1'))).toContain(
+      'just booted',
+    );
+  });
+
   test('a master that is still starting is not called serving', () => {
     const self = master({ phase: 'promoting' });
     expect(status({ self, reports: [], ranking: null, heard: [] }, plain(80))[0]).toContain(
