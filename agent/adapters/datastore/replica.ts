@@ -128,9 +128,11 @@ export class ReplicaStore implements Replica {
 
   compact(mark: number, markRow: number): void {
     const file = this.#target();
-    // Before the cursor has reached the mark, rows that it wants removed are still to come.
-    if (markRow === 0 || mark <= file.rawMark || mark > file.cursor) return;
-    this.#guard('compact the replica', () => compactRows(file, mark));
+    // Before the cursor has reached the mark, rows that it wants removed are still to come. Of a
+    // raised mark that far only the part counts up to which the master has removed anything.
+    const reached = mark <= file.cursor ? mark : effectiveMark(file.lineage, mark);
+    if (markRow === 0 || reached <= file.rawMark || reached > file.cursor) return;
+    this.#guard('compact the replica', () => compactRows(file, reached));
   }
 
   setLineage(lineage: Lineage): void {

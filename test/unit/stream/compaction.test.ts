@@ -64,6 +64,37 @@ test('a receiver that slept through two compactions brings no deleted object bac
   expect(receiver.found('lone-revisions'), 'nothing was only here').toEqual([]);
 });
 
+test('an object made again under its old key after a compaction is taken', async () => {
+  const [master, receiver] = await pair();
+  master.kine.delete('/registry/x/7');
+  master.kine.put('/registry/x/8', 'second');
+  await receiver.inStepWith(master);
+  receiver.restart();
+  // The first row and the tombstone are gone here, so kine writes (name, 0) a second time.
+  master.kine.compact(master.kine.head() - 1);
+  master.kine.put('/registry/x/7', 'again');
+  receiver.follow(master, 1);
+  await receiver.inStepWith(master);
+  expect(receiver.live()).toEqual(master.kine.live());
+  expect(ids(replicaTable(receiver))).toEqual(ids(master.kine.table));
+});
+
+test('the same after a raise, when the mark itself is still far above', async () => {
+  const [master, receiver] = await pair();
+  master.kine.delete('/registry/x/7');
+  master.kine.put('/registry/x/8', 'second');
+  await receiver.inStepWith(master);
+  receiver.restart();
+  master.kine.compact(master.kine.head() - 1);
+  master.kine.put('/registry/x/7', 'again');
+  master.stopServing();
+  await master.promote(2, 'server', true);
+  receiver.follow(master, 2);
+  await receiver.inStepWith(master);
+  expect(receiver.found('replica-failed')).toEqual([]);
+  expect(receiver.live()).toEqual(master.kine.live());
+});
+
 test('compaction that overtakes a copy under way starts it over', async () => {
   const master = node('pi1');
   await master.promote(1, 'none', false);
