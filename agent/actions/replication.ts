@@ -131,6 +131,31 @@ function replicaSaver(options: ReplicationOptions, receives: () => boolean): Sav
   };
 }
 
+type InLine = <Result>(work: () => Promise<Result>) => Promise<Result>;
+
+/** Each piece of work begins when the one before it has ended, well or not. */
+function oneAfterTheOther(): InLine {
+  let line: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const result = line.then(work);
+    line = result.catch(() => undefined);
+    return result;
+  };
+}
+
+/** The last facts known while a failing disk or a busy server keeps the new ones back. */
+function lastKnownFacts({ datastore, finding }: ReplicationOptions): () => DatastoreFacts {
+  let known: DatastoreFacts = { lineageEpoch: 0, revision: 0, clean: true, source: 'none' };
+  return () => {
+    try {
+      known = datastore.facts();
+    } catch (error) {
+      finding({ code: 'source-failed', text: `the datastore cannot be read: ${error}` });
+    }
+    return known;
+  };
+}
+
 export function createReplication(options: ReplicationOptions): Replication {
   const { clock, datastore, archives, receiver, post } = options;
   let sender: StreamSender | null = null;
@@ -138,24 +163,9 @@ export function createReplication(options: ReplicationOptions): Replication {
   let stoppedInOrder = false;
   let installedFrom: InstallOrder['from'] = 'none';
   let wanted: FollowTarget | null = null;
-  let known: DatastoreFacts = { lineageEpoch: 0, revision: 0, clean: true, source: 'none' };
-  let line: Promise<unknown> = Promise.resolve();
 
-  const inLine = <Result>(work: () => Promise<Result>): Promise<Result> => {
-    const result = line.then(work);
-    line = result.catch(() => undefined);
-    return result;
-  };
-
-  /** The last ones known while a failing disk or a busy server keeps the new ones back. */
-  const facts = (): DatastoreFacts => {
-    try {
-      known = datastore.facts();
-    } catch (error) {
-      options.finding({ code: 'source-failed', text: `the datastore cannot be read: ${error}` });
-    }
-    return known;
-  };
+  const inLine = oneAfterTheOther();
+  const facts = lastKnownFacts(options);
   const tellPosition = throttled(clock, TELL_PERIOD, () =>
     post({ kind: 'datastore', facts: facts() }),
   );
