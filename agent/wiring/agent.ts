@@ -8,7 +8,7 @@
 import { isBatonError } from '../../shared/errors/baton-error.ts';
 import type { NodeName } from '../../shared/protocol/lease-messages.ts';
 import type { Instant } from '../../shared/time/duration.ts';
-import { createControl } from '../actions/control.ts';
+import { type Control, createControl } from '../actions/control.ts';
 import { executorTable } from '../actions/executors.ts';
 import type { Finding } from '../actions/findings.ts';
 import { createFollow } from '../actions/follow.ts';
@@ -40,6 +40,7 @@ export interface Sockets {
 
 /** Present where systemd-timesyncd has heard a time server since the boot. */
 const SYNCHRONISED = '/run/systemd/timesync/synchronized';
+const STARTING = { ok: false, text: 'the agent is starting; ask again in a moment' };
 /** Bytes of the start nonce (LEASE.md L1). */
 const NONCE_BYTES = 8;
 /** Errors: `port-in-use` and whatever else keeps the machine's files and sockets from working. */
@@ -56,6 +57,12 @@ export async function runAgent(place: Place, sockets: Sockets): Promise<Agent> {
   const seen = (): CoreView => {
     return view(loop?.state() ?? core.initial, loop?.now() ?? clock.now(), config);
   };
+  // First of all: it refuses a second agent before that one touches the datastore.
+  let control: Control | null = null;
+  const socket = await listenControl(
+    `${paths.run_dir}/control.sock`,
+    async (line) => control?.handle(line) ?? STARTING,
+  );
   const parts = await assemble(place, sockets, seen);
   const records = createRecordStore(files, {
     disk: `${paths.state_dir}/lease.json`,
@@ -63,8 +70,8 @@ export async function runAgent(place: Place, sockets: Sockets): Promise<Agent> {
   });
   const departing = departure();
   const { publisher, status } = openReporting(parts);
-  const control = createControl({ clock, status, post: place.post });
-  const socket = await listenControl(`${paths.run_dir}/control.sock`, control.handle);
+  const answers = createControl({ clock, status, post: place.post });
+  control = answers;
   const executors = executorTable({
     ...parts.machine,
     records,
@@ -72,7 +79,7 @@ export async function runAgent(place: Place, sockets: Sockets): Promise<Agent> {
     send: parts.carriers.send,
     reply: (id, answer) => {
       if (id === LEFT) departing.left(answer.text);
-      else control.reply(id, answer);
+      else answers.reply(id, answer);
     },
   });
   loop = createLoop(core, executors, clock, observer(parts, publisher));

@@ -12,7 +12,7 @@ import type { Parts } from './parts.ts';
 /** The id under which the core tells that the node has left. */
 export const LEFT = 'shutdown';
 /** A move with its last revisions; systemd's TimeoutStopSec leaves more. */
-const MASTER_LEAVES = seconds(30);
+export const MASTER_LEAVES = seconds(30);
 /** A vote is given back within one round; with no master to take it, nobody is waited for. */
 const VOTER_LEAVES = seconds(4);
 const LOOK = milliseconds(50);

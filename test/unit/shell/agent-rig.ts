@@ -60,6 +60,8 @@ export interface RigOptions {
   readonly daemons?: Readonly<Record<string, string>>;
   /** Further flags for Node, for example `--cpu-prof`. */
   readonly nodeFlags?: readonly string[];
+  /** Words before the command of one node's daemons, for example `unshare …`. */
+  readonly within?: (name: string, directory: string) => readonly string[];
   /** Changes the settings of one node before they are written. */
   readonly adjust?: (name: string, settings: Record<string, never>) => void;
 }
@@ -106,11 +108,13 @@ export function makeRig(options: RigOptions): Rig {
     return found;
   };
   const { daemons = {} } = options;
-  const spawnDaemon = (file: string, settings: string, log: string): ChildProcess => {
+  const spawnDaemon = (name: string, file: string, settings: string, log: string) => {
     const output = openSync(log, 'a');
     const program = daemons[file] ?? join(project, file);
     const flags = [...nodeFlags, ...(options.nodeFlags ?? [])];
-    return spawn(process.execPath, [...flags, program, '--settings', settings], {
+    const before = options.within?.(name, node(name).directory) ?? [];
+    const [command = '', ...words] = [...before, process.execPath, ...flags, program];
+    return spawn(command, [...words, '--settings', settings], {
       stdio: ['ignore', output, output],
       env: { ...process.env, MALLOC_ARENA_MAX: '1' },
     });
@@ -123,13 +127,14 @@ export function makeRig(options: RigOptions): Rig {
     node,
     start(name) {
       const { settings, log } = node(name);
-      const child = spawnDaemon('agent/main.ts', settings, log);
+      const child = spawnDaemon(name, 'agent/main.ts', settings, log);
       agents.set(name, child);
       return child;
     },
     startCoordinator(name) {
       const { directory } = node(name);
       const child = spawnDaemon(
+        name,
         'coordinator/main.ts',
         join(directory, 'coordinator.yaml'),
         join(directory, 'coordinator.log'),

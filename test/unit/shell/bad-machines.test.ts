@@ -1,0 +1,148 @@
+/**
+ * Real agents on machines that are not as they should be: a full disk, a `server/` of an earlier
+ * life, a token that somebody changed, a wall clock that jumps years. The cluster loses nothing.
+ */
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { makeRig, type Rig, type RigNode } from './agent-rig.ts';
+
+let rig: Rig | null = null;
+afterEach(async () => {
+  await rig?.close();
+  rig = null;
+});
+
+/** Without a user namespace no full disk can be made; root needs none, CI allows it. */
+const canMount = spawnSync('unshare', ['-rm', 'true']).status === 0;
+/** Room for the key files of a server, not for a datastore. */
+const tinyDisk = (directory: string): string[] => {
+  const mount = `mount -t tmpfs -o size=48k tmpfs '${directory}/k3s' && exec "$@"`;
+  return ['unshare', '-rm', 'sh', '-c', mount, 'sh'];
+};
+/** Ten years ahead from the third second on, and back before 1980 from the sixth. */
+const jumpingClock = `data:text/javascript,${encodeURIComponent(
+  `const real = Date.now; const start = real();
+   Date.now = () => { const at = real(); const year = 31557600000;
+     return at - start > 6000 ? at - 47 * year : at - start > 3000 ? at + 10 * year : at; };`,
+)}`;
+
+interface Settings {
+  stream: Record<string, number>;
+}
+
+/** What the API of a master answers on its ConfigMaps: all of them, or the one just written. */
+function configMaps(node: RigNode, written: string | null): Promise<unknown> {
+  const token = readFileSync(join(node.directory, 'k3s/server/cred/admin.token'), 'utf8').trim();
+  const metadata = { name: written };
+  const options = {
+    host: node.address,
+    port: 6443,
+    path: '/api/v1/namespaces/default/configmaps',
+    method: written === null ? 'GET' : 'POST',
+    rejectUnauthorized: false,
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
+  };
+  return new Promise((resolve, reject) => {
+    const asked = request(options, (answer) => {
+      let text = '';
+      answer.on('data', (chunk: Buffer) => {
+        text += chunk.toString('utf8');
+      });
+      answer.on('end', () => resolve(JSON.parse(text)));
+    });
+    asked.on('error', reject);
+    asked.end(
+      written === null ? '' : JSON.stringify({ apiVersion: 'v1', kind: 'ConfigMap', metadata }),
+    );
+  });
+}
+
+/** Resolves with the resource version of the new object. */
+async function write(node: RigNode, name: string): Promise<number> {
+  const answer = (await configMaps(node, name)) as { metadata: { resourceVersion: string } };
+  return Number(answer.metadata.resourceVersion);
+}
+
+/** How many of the ConfigMaps written before the failover a master serves. */
+async function countOf(node: RigNode): Promise<number> {
+  const { items } = (await configMaps(node, null)) as { items: { metadata: { name: string } }[] };
+  return items.filter(({ metadata }) => metadata.name.startsWith('before-')).length;
+}
+
+test.skipIf(!canMount)(
+  'a full disk, an old server, a changed token and a jumping clock lose nothing',
+  async () => {
+    const one = makeRig({
+      names: ['full', 'first', 'jumps'],
+      adjust: (_name, settings) => {
+        (settings as unknown as Settings).stream = { archive_interval_ms: 1000 };
+      },
+      within: (name, directory) => {
+        if (name === 'full') return tinyDisk(directory);
+        return name === 'jumps' ? ['env', `NODE_OPTIONS=--import ${jumpingClock}`] : [];
+      },
+    });
+    rig = one;
+    leaveOldServer(one.node('jumps'));
+    for (const { name } of one.nodes) one.start(name);
+
+    const master = await one.serving(60_000);
+    expect(['first', 'jumps']).toContain(master.node);
+    const other = master.node === 'first' ? 'jumps' : 'first';
+    const revisions = [];
+    for (let count = 0; count < 20; count += 1) {
+      revisions.push(await write(one.node(master.node), `before-${count}`));
+    }
+    const newest = Math.max(...revisions);
+    await one.until('both receivers hold every row', 30_000, async () => {
+      const held = await Promise.all([one.report(other), one.report('full')]);
+      return held.every((report) => (report?.revision ?? 0) >= newest) ? held : null;
+    });
+    expect(quarantined(one.node('jumps'))).toHaveLength(1);
+
+    // A move to the full disk: the lease is given back, the next one takes it, nothing is lost.
+    const moved = await one.command(master.node, { name: 'move', to: 'full' });
+    expect(moved).toMatchObject({ ok: true });
+    const said = (): string => readFileSync(one.node('full').log, 'utf8');
+    await one.until('the promotion on the full disk fails', 30_000, async () =>
+      /gives the role back: install_datastore failed.*(disk|space)/.test(said()) ? true : null,
+    );
+    const next = await one.serving(60_000, 'full');
+    expect(next.epoch).toBeGreaterThan(master.epoch);
+    expect(await countOf(one.node(next.node))).toBe(20);
+    const third = next.node === 'first' ? 'jumps' : 'first';
+    await follows(one, 'full', next.epoch);
+    await follows(one, third, next.epoch);
+
+    // Somebody edits the token of the running master: no receiver may take it over.
+    appendFileSync(join(one.node(next.node).directory, 'rancher/token'), 'x');
+    await one.until('the receiver refuses the archive', 30_000, async () => {
+      const codes = (await one.report(third))?.findings.map(({ code }) => code) ?? [];
+      return codes.includes('token-mismatch') || codes.includes('archive-refused') ? codes : null;
+    });
+    one.crash(next.node, { reboot: true });
+    const last = await one.serving(60_000, next.node);
+    expect(last.node).toBe(third);
+    expect(await countOf(one.node(third))).toBe(20);
+  },
+  180_000,
+);
+
+function leaveOldServer(node: RigNode): void {
+  mkdirSync(join(node.directory, 'k3s/server/db'), { recursive: true });
+  writeFileSync(join(node.directory, 'k3s/server/db/state.db'), 'not a database\n');
+  writeFileSync(join(node.directory, 'k3s/server/token'), 'of another life\n');
+}
+
+const follows = (one: Rig, name: string, epoch: number): Promise<unknown> =>
+  one.until(`${name} follows with every row`, 30_000, async () => {
+    const report = await one.report(name);
+    const { lineage_epoch: lineage = 0, phase = '' } = report ?? {};
+    return phase === 'following' && lineage === epoch ? report : null;
+  });
+
+const quarantined = (node: RigNode): string[] =>
+  readdirSync(join(node.directory, 'k3s/baton-quarantine'));

@@ -1,0 +1,64 @@
+/**
+ * Real agents that cannot start: a port that is taken, a second agent on one machine, settings with
+ * several mistakes. Each says why, with its code, and ends with the status that main.ts promises.
+ */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { afterEach, expect, test } from 'vitest';
+import { makeRig, type Rig } from './agent-rig.ts';
+
+let rig: Rig | null = null;
+afterEach(async () => {
+  await rig?.close();
+  rig = null;
+});
+
+const statusOf = async (child: ChildProcess): Promise<number | null> => {
+  if (child.exitCode !== null) return child.exitCode;
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code;
+};
+const logOf = (one: Rig, name: string): string => readFileSync(one.node(name).log, 'utf8');
+
+test('a link port that is taken ends the start with its code', async () => {
+  const one = makeRig({ names: ['a'] });
+  rig = one;
+  const { address } = one.node('a');
+  const taken = createServer().listen(7947, address);
+  await once(taken, 'listening');
+  try {
+    expect(await statusOf(one.start('a'))).toBe(1);
+    expect(logOf(one, 'a')).toMatch(/"level":60.*"code":"port-in-use".*7947/);
+    expect(one.serverPid('a')).toBeNull();
+  } finally {
+    taken.close();
+  }
+}, 60_000);
+
+test('a second agent beside a running one ends, and the first goes on', async () => {
+  const one = makeRig({ names: ['a'] });
+  rig = one;
+  one.start('a');
+  const before = await one.serving(60_000);
+  const server = one.serverPid('a');
+  const first = one.agent('a');
+  expect(await statusOf(one.start('a'))).toBe(1);
+  expect(logOf(one, 'a')).toContain('port-in-use');
+  expect((await one.serving(5000)).boot_id).toBe(before.boot_id);
+  expect(one.serverPid('a')).toBe(server);
+  first?.kill('SIGKILL');
+}, 90_000);
+
+test('every mistake in the settings is listed at once, and nothing is started', async () => {
+  const one = makeRig({ names: ['a'] });
+  rig = one;
+  const { settings } = one.node('a');
+  const text = readFileSync(settings, 'utf8');
+  const worse = text.replace('renew_interval_ms: 400', 'renew_interval_ms: often');
+  writeFileSync(settings, `${worse}colour: red\n`);
+  expect(await statusOf(one.start('a'))).toBe(2);
+  expect(logOf(one, 'a')).toMatch(/renew_interval_ms[^]*colour|colour[^]*renew_interval_ms/);
+  expect(one.serverPid('a')).toBeNull();
+}, 60_000);
