@@ -59,6 +59,6 @@ test('every mistake in the settings is listed at once, and nothing is started', 
   const worse = text.replace('renew_interval_ms: 400', 'renew_interval_ms: often');
   writeFileSync(settings, `${worse}colour: red\n`);
   expect(await statusOf(one.start('a'))).toBe(2);
-  expect(logOf(one, 'a')).toMatch(/renew_interval_ms[^]*colour|colour[^]*renew_interval_ms/);
+  for (const key of ['renew_interval_ms', 'colour']) expect(logOf(one, 'a')).toContain(key);
   expect(one.serverPid('a')).toBeNull();
 }, 60_000);
