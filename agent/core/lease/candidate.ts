@@ -18,6 +18,7 @@ import type { Attempt, CoreState } from '../state.ts';
 import { arm, disarm, explain, send, type Turn, update, updateRun } from '../turn.ts';
 import type { CoreConfig } from '../types.ts';
 import { isSameBallot } from './ballot.ts';
+import { nextEpoch } from './epochs.ts';
 import { win } from './holder.ts';
 import { asked, compareLists, hasMajority } from './member-list.ts';
 import { comparePositions, hearPositions, ownPosition } from './positions.ts';
@@ -125,7 +126,8 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
     return;
   }
   // L5: above every epoch that a majority knows.
-  update(turn, { attempt: { ...attempt, phase: 'proposing', epoch: attempt.highest + 1 } });
+  const epoch = nextEpoch(attempt.highest, attempt.list, turn.config);
+  update(turn, { attempt: { ...attempt, phase: 'proposing', epoch } });
   proposeAgain(turn);
 }
 

@@ -8,6 +8,7 @@
 
 import { instant } from '../../../shared/time/duration.ts';
 import { arm, explain, reply, type Turn, update, updateDisk, updateRun } from '../turn.ts';
+import { nextEpoch } from './epochs.ts';
 import { foundingList } from './member-list.ts';
 import { isEligible } from './roles.ts';
 import { isSilent } from './silence.ts';
@@ -43,8 +44,9 @@ export function forceNow(turn: Turn): void {
     arm(turn, 'sit-out', instant(Math.max(lock ?? 0, run.silent_until)));
     return;
   }
-  const epoch = disk.highest_epoch + 1;
-  const list = { ...foundingList([config.node]), epoch };
+  const alone = foundingList([config.node]);
+  const epoch = nextEpoch(disk.highest_epoch, alone, config);
+  const list = { ...alone, epoch };
   updateDisk(turn, { ...disk, highest_epoch: epoch, epoch_owner: config.node, list });
   updateRun(turn, { yield_until: instant(0), cold_until: instant(0), sit_out_until: instant(0) });
   update(turn, { forced: false, leader: null, attempts: 0 });

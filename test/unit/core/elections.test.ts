@@ -237,6 +237,30 @@ describe('two voters', () => {
     expect(cluster.view('a').master).toBe('b');
     expect(cluster.view('b').list?.members.toSorted()).toEqual(['a', 'b']);
   });
+
+  it('never takes an epoch that the other took alone while this one was off (L12)', () => {
+    const cluster = started({ a: {}, b: {} });
+    const promote = (node: string) =>
+      cluster.give(node, {
+        kind: 'command',
+        id: node,
+        command: { name: 'promote', other_is_dead: true },
+      });
+    cluster.powerOff('a');
+    cluster.run(10_000);
+    promote('b');
+    cluster.run(10_000);
+    const first = cluster.view('b').epoch;
+    cluster.powerOff('b');
+    cluster.boot('a');
+    promote('a');
+    cluster.run(20_000);
+    expect(cluster.serving()).toEqual(['a']);
+    expect(cluster.view('a').epoch).not.toBe(first);
+    cluster.boot('b');
+    cluster.run(60_000);
+    expect(cluster.serving()).toHaveLength(1);
+  });
 });
 
 describe('a cold start', () => {
