@@ -21,6 +21,7 @@ import {
   placeNodes,
   type SettingsWishes,
 } from './layout.ts';
+import { portOwner } from './port-owner.ts';
 import {
   buildPrograms,
   type ControlPlane,
@@ -93,6 +94,21 @@ const whyTaken = (host: string, port: number): Promise<string | null> =>
     probe.listen({ host, port, exclusive: true }, () => probe.close(() => resolve(null)));
   });
 
+/** Who is in the way, and what to do about it. */
+const whoHolds = (host: string, port: number): string => {
+  const owner = portOwner(host, port);
+  if (owner === null) return 'another program listens there - see which with: ss -ltnp';
+  const all = taggedProcesses('');
+  const ours = all.find(({ pid }) => pid === owner);
+  if (ours === undefined) return `process ${owner} listens there, which is no part of a lab`;
+  const run = `${ours.tag.split('/')[0]}/`;
+  const pids = all.filter(({ tag }) => tag.startsWith(run)).map(({ pid }) => pid);
+  return (
+    'another run of this lab is still there - wait for it, or end what it left behind with: ' +
+    `kill -9 ${pids.join(' ')}`
+  );
+};
+
 /** Errors: `port-in-use` naming who holds it, as far as it was an earlier run of ours. */
 const refuseTakenPorts = async (points: readonly { host: string; port: number }[]) => {
   for (const { host, port } of points) {
@@ -101,12 +117,7 @@ const refuseTakenPorts = async (points: readonly { host: string; port: number }[
     if (errno !== 'EADDRINUSE') {
       throw refusal(`cannot listen on ${host}:${port} (${errno}) - the lab's nodes live there`);
     }
-    const left = taggedProcesses('').map(({ pid }) => pid);
-    const hint =
-      left.length === 0
-        ? 'another program listens there - see who with: ss -ltnp'
-        : 'another run of this lab is still there - wait for it, or end it with: ' +
-          `kill -9 ${left.join(' ')}`;
+    const hint = whoHolds(host, port);
     throw refusal(`${host}:${port} is in use - the lab's nodes need it - ${hint}`);
   }
 };

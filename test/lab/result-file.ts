@@ -46,6 +46,8 @@ export const figureNames = {
   schedules: { unit: 'schedules', bar: null, what: 'simulated schedules' },
   schedules_per_s: { unit: '1/s', bar: '>= 300', what: 'simulated schedules per second' },
   violations: { unit: 'schedules', bar: '= 0', what: 'schedules that broke a property' },
+  mutants: { unit: 'mutants', bar: null, what: 'deliberate errors tried in the simulator' },
+  mutants_surviving: { unit: 'mutants', bar: '= 0', what: 'errors that no checker caught' },
   litestream_at_risk_max_ms: { unit: 'ms', bar: null, what: 'Litestream beside, same load' },
   litestream_ratio: { unit: '×', bar: null, what: 'Litestream’s time at risk ÷ ours' },
 } as const satisfies Record<string, { unit: string; bar: Bar; what: string }>;
