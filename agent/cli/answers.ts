@@ -19,6 +19,7 @@ const statusAnswer = v.object({
   self: v.unknown(),
   reports: v.array(v.unknown()),
   ranking: v.unknown(),
+  coordinators: v.array(v.object({ node: nodeName, connected: v.boolean() })),
   heard: v.array(v.object({ node: nodeName, ago_ms: v.pipe(v.number(), v.finite()) })),
 });
 
@@ -33,6 +34,7 @@ export function parseStatus(text: string): Answered<StatusAnswer> {
   if (refused.success) return { ok: false, message: refused.output.text };
   const outer = v.safeParse(statusAnswer, value);
   if (!outer.success) return notUnderstood(outer.issues[0]);
+  const { heard, coordinators } = outer.output;
   const self = report(outer.output.self);
   if (self === null) return broken('self');
   const reports: NodeReport[] = [];
@@ -44,7 +46,7 @@ export function parseStatus(text: string): Answered<StatusAnswer> {
   const ranking = outer.output.ranking === null ? null : rankingOf(outer.output.ranking);
   return ranking === undefined
     ? broken('ranking')
-    : { ok: true, value: { self, reports, ranking, heard: outer.output.heard } };
+    : { ok: true, value: { self, reports, ranking, heard, coordinators } };
 }
 
 export function parseCommandAnswer(text: string): Answered<CommandAnswer> {

@@ -21,6 +21,8 @@ export interface StatusAnswer {
    * retained in the brokers when its node has long been dead, so only this tells them apart.
    */
   readonly heard: readonly { readonly node: string; readonly ago_ms: number }[];
+  /** Every coordinator of the settings, and whether this agent is connected to its broker. */
+  readonly coordinators: readonly { readonly node: string; readonly connected: boolean }[];
 }
 
 /** How a command ended, in words for the person who gave it. */

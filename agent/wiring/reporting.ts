@@ -32,14 +32,22 @@ export function openReporting(parts: Parts): Reporting {
     hasBroker: () => carriers.bus.connected().length > 0,
   });
   const { peers, bus } = carriers;
+  const coordinators = place.settings.cluster.nodes.filter(({ coordinator }) => coordinator);
   return {
     publisher,
-    status: () => ({
-      self: build(),
-      reports: peers.reports(),
-      heard: peers.heard(),
-      ranking: peers.ranking(bus.connected()),
-    }),
+    status() {
+      const connected = bus.connected();
+      return {
+        self: build(),
+        reports: peers.reports(),
+        heard: peers.heard(),
+        ranking: peers.ranking(connected),
+        coordinators: coordinators.map(({ name }) => ({
+          node: name,
+          connected: connected.includes(name),
+        })),
+      };
+    },
   };
 }
 

@@ -20,7 +20,7 @@ export function statusLines(answer: StatusAnswer, width: number): Line[] {
   const view = clusterView(answer);
   const heard = heardOnly(answer);
   const sections = [
-    [headline(view), ...facts(view)],
+    [headline(view), ...facts(view), ...brokers(answer)],
     table(nodeColumns(view), view.rows, width),
     findings(heard),
     lastDecision(heard, view),
@@ -117,6 +117,16 @@ function nextMaster(view: ClusterView): Line {
   const tone = ms > LATE_MS ? 'warn' : 'good';
   const state = revisions === 0 ? 'in step' : `${count(revisions, 'revision')} behind`;
   return fact(label, first, others, ' · ', span(`${state}, ${duration(ms)}`, tone));
+}
+
+/** Only when one is missing: nothing safe needs any of them, so all is well is not worth a line. */
+function brokers({ coordinators }: StatusAnswer): Line[] {
+  const lost = coordinators.filter(({ connected }) => !connected).map(({ node }) => node);
+  if (lost.length === 0) return [];
+  const up = coordinators.length - lost.length;
+  const rest = up === 0 ? 'messages go by the direct links alone' : 'the others and the direct links carry on';
+  const text = `${up} of ${coordinators.length} connected (not ${list(lost)}) · `;
+  return [fact('brokers', text, span(rest, 'warn'))];
 }
 
 /** `stepping_down` as people write it; a node that is `silent` (rule L2) has just booted. */

@@ -20,7 +20,7 @@ test('one wrong report refuses the whole, and says which', () => {
   const { self, reports, ranking } = healthy();
   const wrong = reports.map((report, at) => (at === 2 ? { ...report, epoch: 'twelve' } : report));
   const parsed = parseStatus(
-    JSON.stringify({ ok: true, self, reports: wrong, ranking, heard: [] }),
+    JSON.stringify({ ok: true, self, reports: wrong, ranking, heard: [], coordinators: [] }),
   );
   expect(parsed.ok).toBe(false);
   expect(parsed.ok ? '' : parsed.message).toContain('reports.2');

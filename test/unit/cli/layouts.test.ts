@@ -55,7 +55,10 @@ describe('baton status', () => {
 
   test('a node alone, before it was founded', () => {
     const self = report('pi1', { list: null, master: null, epoch: 0, revision: 0, reasons: [] });
-    const lines = status({ self, reports: [], ranking: null, heard: [] }, plain(80));
+    const lines = status(
+      { self, reports: [], ranking: null, heard: [], coordinators: [] },
+      plain(80),
+    );
     expect(lines[0]).toBe('No master among 1 node · last epoch 0');
     expect(lines.join('\n')).toContain('has not been founded');
   });
@@ -75,16 +78,19 @@ describe('baton status', () => {
 
   test('a node that waits out its boot is not called unheard', () => {
     const self = report('pi1', { phase: 'silent', master: null });
-    const lines = status({ self, reports: [], ranking: null, heard: [] }, plain(80));
+    const lines = status(
+      { self, reports: [], ranking: null, heard: [], coordinators: [] },
+      plain(80),
+    );
     expect(lines.join('\n')).toContain('just booted');
     expect(lines.join('\n')).not.toContain('unheard');
   });
 
   test('a master that is still starting is not called serving', () => {
     const self = master({ phase: 'promoting' });
-    expect(status({ self, reports: [], ranking: null, heard: [] }, plain(80))[0]).toContain(
-      'promoting',
-    );
+    expect(
+      status({ self, reports: [], ranking: null, heard: [], coordinators: [] }, plain(80))[0],
+    ).toContain('promoting');
   });
 });
 
@@ -103,7 +109,10 @@ describe('baton why', () => {
   test('a master that has forgotten says so', () => {
     const self = master({ reasons: [], promotion: [] });
     const lines = render(
-      whyLines({ self, reports: [], ranking: null, heard: [] }, { everybody: false }),
+      whyLines(
+        { self, reports: [], ranking: null, heard: [], coordinators: [] },
+        { everybody: false },
+      ),
       plain(80),
     );
     expect(lines.join('\n')).toContain('nothing is remembered');
@@ -131,6 +140,10 @@ describe('whatever a report says', () => {
     self: anyReport,
     reports: fc.array(anyReport, { maxLength: 5 }),
     ranking: fc.constant(null),
+    coordinators: fc.array(
+      fc.record({ node: fc.constantFrom('pi1', 'pi2'), connected: fc.boolean() }),
+      { maxLength: 3 },
+    ),
     heard: fc.array(fc.record({ node: fc.constantFrom('pi1', 'stranger'), ago_ms: fc.nat() }), {
       maxLength: 3,
     }),

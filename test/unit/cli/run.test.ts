@@ -73,6 +73,7 @@ describe('status', () => {
       reports: [],
       ranking: null,
       heard: [],
+      coordinators: [],
     });
     expect(await world.baton('status')).toBe(1);
     expect(world.complained.join('\n')).toContain('compare "baton --version"');

@@ -86,6 +86,7 @@ export const healthy = (): StatusAnswer => ({
     ],
   },
   heard: ['pi1', 'pi3', 'pi4', 'pi5'].map((node) => ({ node, ago_ms: 900 })),
+  coordinators: ['pi1', 'pi2', 'pi3'].map((node) => ({ node, connected: true })),
 });
 
 /** The master is gone, nobody has taken over yet; pi3 fell behind and pi5 is silent. */
@@ -103,6 +104,7 @@ export const noMaster = (): StatusAnswer => ({
     { node: 'pi3', ago_ms: 1100 },
     { node: 'pi4', ago_ms: 300 },
   ],
+  coordinators: ['pi1', 'pi2', 'pi3'].map((node) => ({ node, connected: node !== 'pi1' })),
 });
 
 /** Much to look at: a silent voter, a late stream, an old master, findings on two nodes. */
@@ -131,6 +133,7 @@ export const troubled = (): StatusAnswer => ({
   ],
   ranking: null,
   heard: [],
+  coordinators: [],
 });
 
 /** The smallest cluster: two voters, no witness. */
@@ -146,5 +149,6 @@ export const two = (): StatusAnswer => {
     reports: [report('pi2', { epoch: 3, list })],
     ranking: null,
     heard: [],
+    coordinators: [],
   };
 };

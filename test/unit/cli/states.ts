@@ -29,6 +29,7 @@ export const returned = (): StatusAnswer => ({
   ],
   ranking: healthy().ranking,
   heard: [],
+  coordinators: [],
 });
 
 /** Both receivers run behind: one by a slow network, one by a full copy that has just begun. */
@@ -42,6 +43,7 @@ export const lagging = (): StatusAnswer => ({
   ],
   ranking: null,
   heard: [],
+  coordinators: [],
 });
 
 /** Only two of five are left; the one that was master has fenced itself. */
@@ -63,28 +65,21 @@ export const noMajority = (): StatusAnswer => ({
   reports: [report('pi2', { master: null, api: null, phase: 'asking' })],
   ranking: null,
   heard: [],
+  coordinators: [],
 });
 
-/** The coordinator on pi1 is gone: the ranking comes from another one, and one finding says so. */
-export const coordinatorDead = (): StatusAnswer => {
-  const { self, reports } = healthy();
-  const finding = {
-    code: 'coordinator-unreachable',
-    text: 'the coordinator on pi1 does not answer; messages go by pi2, pi3 and the direct links.',
-  };
-  return {
-    self: { ...self, findings: [finding] },
-    reports,
-    ranking: {
-      coordinator: 'pi2',
-      order: [
-        { node: 'pi2', score: 90, reasons: ['wired', 'own UPS'] },
-        { node: 'pi3', score: 60, reasons: ['wireless'] },
-      ],
-    },
-    heard: [],
-  };
-};
+/** The coordinator on pi1 is gone, pi1 itself is not; the ranking comes from another one. */
+export const coordinatorDead = (): StatusAnswer => ({
+  ...healthy(),
+  ranking: {
+    coordinator: 'pi2',
+    order: [
+      { node: 'pi2', score: 90, reasons: ['wired', 'own UPS'] },
+      { node: 'pi3', score: 60, reasons: ['wireless'] },
+    ],
+  },
+  coordinators: ['pi1', 'pi2', 'pi3'].map((node) => ({ node, connected: node !== 'pi1' })),
+});
 
 /** pi2 has just won the lease and writes the replica to disk; pi1 is silent. */
 export const promoting = (): StatusAnswer => ({
@@ -114,4 +109,5 @@ export const promoting = (): StatusAnswer => ({
   ],
   ranking: healthy().ranking,
   heard: [],
+  coordinators: [],
 });
