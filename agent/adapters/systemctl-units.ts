@@ -117,8 +117,9 @@ export function systemctlUnits(
     return failed(`k3s.service has no process after ${START_LIMIT} ms`);
   };
 
-  const startServer = async (): Promise<UnitResult> => {
-    const before = halts;
+  /** `before`: how many fences had come when the start was ordered. */
+  const startServer = async (before: number): Promise<UnitResult> => {
+    if (halts !== before) return stayMasked();
     const unmasked = await call('unmask', '--runtime', services.server);
     if (!unmasked.ok) return unmasked;
     if (halts !== before) return stayMasked();
@@ -127,7 +128,7 @@ export function systemctlUnits(
     return untilStarted(before);
   };
 
-  /** A fence came between unmask and start. */
+  /** A fence came between the order and the start. */
   const stayMasked = async (): Promise<UnitResult> => {
     await mask('server');
     return failed('stopped while it was starting');
@@ -171,9 +172,10 @@ export function systemctlUnits(
   return {
     kind: 'systemd',
     async start(unit) {
+      const before = halts;
       const shut = unit === 'server' ? await stopAgent() : await halt(milliseconds(0));
       if (!shut.ok) return shut;
-      if (unit === 'server') return startServer();
+      if (unit === 'server') return startServer(before);
       const unmasked = await call('unmask', '--runtime', services.agent);
       return unmasked.ok ? call('start', '--no-block', services.agent) : unmasked;
     },

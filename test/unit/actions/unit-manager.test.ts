@@ -179,6 +179,16 @@ describe.runIf(process.platform === 'linux').each([
     expect([fenced.ok, result.ok, await manager.running('server')]).toEqual([true, false, false]);
   });
 
+  test('a fence that comes as soon as a start is ordered wins', async () => {
+    const manager = make();
+    openLease();
+    const starting = manager.start('server');
+    const fenced = await manager.fence(grace);
+    const result = await starting;
+    pids.push(pidOf());
+    expect([fenced.ok, result.ok, await manager.running('server')]).toEqual([true, false, false]);
+  });
+
   test('an exit that nobody asked for is reported once', async () => {
     const manager = make();
     const pid = await started(manager);

@@ -11,6 +11,7 @@ import { makeRig, type Rig } from './agent-rig.ts';
 interface Settings {
   node: { name: string };
   cluster: { nodes: { name: string; address: string }[] };
+  lease: Record<string, number>;
 }
 
 let rig: Rig | null = null;
@@ -45,6 +46,8 @@ test('a foreign key and a second machine of one name are refused and said once',
       const { cluster } = structuredClone(own);
       const other = cluster.nodes.pop();
       own.cluster = cluster;
+      // The first in the settings is master, however slow the machine.
+      own.lease = { ...own.lease, candidate_stagger_ms: 3000 };
       if (name !== 'copy') return;
       own.node = { name: 'b' };
       for (const node of cluster.nodes) if (node.name === 'b') node.address = other?.address ?? '';
