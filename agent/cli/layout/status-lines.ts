@@ -124,7 +124,8 @@ function brokers({ coordinators }: StatusAnswer): Line[] {
   const lost = coordinators.filter(({ connected }) => !connected).map(({ node }) => node);
   if (lost.length === 0) return [];
   const up = coordinators.length - lost.length;
-  const rest = up === 0 ? 'messages go by the direct links alone' : 'the others and the direct links carry on';
+  const rest =
+    up === 0 ? 'messages go by the direct links alone' : 'the others and the direct links carry on';
   const text = `${up} of ${coordinators.length} connected (not ${list(lost)}) · `;
   return [fact('brokers', text, span(rest, 'warn'))];
 }
