@@ -72,14 +72,19 @@ class ServerDatastore implements Datastore {
     return readServerLife(this.#lifePath);
   }
 
-  #setLife(state: ServerLife['state'], epoch: number): void {
-    const { bootId } = this.#options;
-    writeServerLife(this.#lifePath, { version: 1, state, boot_id: bootId, epoch });
+  #setLife(change: Partial<Pick<ServerLife, 'state' | 'epoch' | 'served' | 'clean'>>): void {
+    const before = this.#life() ?? { state: 'running', epoch: 0, served: true, clean: true };
+    const now = { ...before, ...change, version: 1, boot_id: this.#options.bootId } as const;
+    writeServerLife(this.#lifePath, now);
+  }
+
+  #served(): boolean {
+    return this.#life()?.served ?? true;
   }
 
   facts(): DatastoreFacts {
     const own = this.#own();
-    if (own !== null) {
+    if (own !== null && own.revision > 0) {
       const clean = isClean(this.#life(), own, this.#options.bootId);
       return { ...own, clean, source: 'server' };
     }
@@ -92,7 +97,9 @@ class ServerDatastore implements Datastore {
       const { head } = this.#source.readAfter(NO_ROWS, { maxRows: 1, maxBytes: 1 });
       if (head > 0) return positionOf(this.#source.lineage(), head);
     }
-    this.#ownPosition ??= existsSync(this.#path) ? ownServerPosition(this.#path) : null;
+    this.#ownPosition ??= existsSync(this.#path)
+      ? ownServerPosition(this.#path, this.#served())
+      : null;
     return this.#ownPosition;
   }
 
@@ -103,11 +110,13 @@ class ServerDatastore implements Datastore {
 
   startSource(): RevisionSource {
     this.stopSource();
-    this.serverStarting(this.#life()?.epoch ?? 0);
+    this.#ownPosition = undefined;
+    this.#setLife({ state: 'running', served: true });
     this.#source = new LiveReader(`${this.#server}/db`);
-    // The server is up on these rows, or newer ones: RAM need not hold them twice.
-    this.replica.clear();
+    // The server is up on these rows, or newer ones: RAM need not hold them twice. The older copy
+    // goes first, so that no boot finds it alone.
     this.#saved.remove();
+    this.replica.clear();
     return this.#source;
   }
 
@@ -119,29 +128,33 @@ class ServerDatastore implements Datastore {
 
   serverStarting(epoch: number): void {
     this.#ownPosition = undefined;
-    this.#setLife('running', epoch);
+    this.#setLife({ state: 'running', epoch });
   }
 
   async install(order: InstallOrder): Promise<InstallResult> {
     this.stopSource();
     const places = { server: this.#server, quarantine: this.#quarantine };
+    const clean = order.from !== 'server' || this.facts().clean;
     const result = await installDatastore(order, places, this.replica);
     this.#ownPosition = undefined;
-    if (result.ok) this.#setLife('installed', order.epoch);
+    if (result.ok) {
+      this.#setLife({ state: 'installed', epoch: order.epoch, served: false, clean });
+    }
     return result;
   }
 
   async serverStopped(): Promise<void> {
     this.#ownPosition = undefined;
     putOnDisk(this.#path);
-    this.#setLife('stopped', this.#life()?.epoch ?? 0);
+    this.#setLife({ state: 'stopped' });
   }
 
   async retireServer(): Promise<RetireResult> {
     this.stopSource();
     if (!existsSync(this.#path)) return { kind: 'nothing' };
     try {
-      const position = ownServerPosition(this.#path);
+      const served = this.#served();
+      const position = ownServerPosition(this.#path, served);
       const seeded = position !== null && (await this.#seed(position));
       const path = quarantineServer(this.#server, this.#quarantine);
       // Somebody may have asked for the position while the rows were being copied.
@@ -165,9 +178,15 @@ class ServerDatastore implements Datastore {
     const source = new DatabaseSync(this.#path, { readOnly: true, timeout: 1000 });
     try {
       if (schemaProblem(source) !== null) return false;
-      return await this.replica.replaceBy(async (path) => {
+      const taken = await this.replica.replaceBy(async (path) => {
         await backup(source, path, { rate: ALL_PAGES });
       });
+      // A promotion that never served leaves its filler behind: not part of any history.
+      const { revision } = this.replica.cursor();
+      if (taken && revision > position.revision) {
+        this.replica.cutBack(position.revision, 'a promotion that never served');
+      }
+      return taken;
     } finally {
       source.close();
     }

@@ -27,6 +27,10 @@ const shape = v.object({
   state: v.picklist(['installed', 'running', 'stopped']),
   boot_id: v.string(),
   epoch: v.number(),
+  /** Some server has been up on it under this epoch: others may hold its rows. */
+  served: v.boolean(),
+  /** Whether it was clean when it was installed; counts until `served`. */
+  clean: v.boolean(),
 });
 
 /**

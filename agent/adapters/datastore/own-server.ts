@@ -11,13 +11,19 @@ import { readLineage } from './lineage-table.ts';
 import { highestRevision } from './live-reader.ts';
 import { datastoreError } from './sqlite-errors.ts';
 
-/** Where it ends; null when there is none or it cannot be read. */
-export const ownServerPosition = (path: string): StreamPosition | null => {
+/**
+ * Where it ends; null when there is none or it cannot be read. A promotion that never got a
+ * server up adds nothing: with its epoch this node would outrank receivers that hold more.
+ */
+export const ownServerPosition = (path: string, served: boolean): StreamPosition | null => {
   if (!existsSync(path)) return null;
   try {
     const database = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
     try {
-      return positionOf(readLineage(database), highestRevision(database));
+      const lineage = readLineage(database);
+      const began = lineage.at(-1);
+      if (served || began === undefined) return positionOf(lineage, highestRevision(database));
+      return positionOf(lineage.slice(0, -1), began.lastTakenOver);
     } finally {
       database.close();
     }
@@ -39,6 +45,8 @@ export const isClean = (
   bootId: string,
 ): boolean => {
   if (life === null) return position.lineageEpoch === 0;
+  // Nothing but the synced rows of the installation counts, and nothing can be gone of those.
+  if (!life.served) return life.clean;
   return life.state !== 'running' || life.boot_id === bootId;
 };
 

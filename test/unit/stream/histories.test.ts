@@ -1,6 +1,6 @@
 /** Promotions: raise, cut-back, comebacks, forks from one point. Numbers are never shared. */
 
-import { readdirSync } from 'node:fs';
+import { readdirSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { LoopbackNetwork } from './loopback.ts';
@@ -213,4 +213,37 @@ test('a server left over from an earlier life is set aside as a whole', async ()
   expect(readdirSync(`${old.folder}/k3s/baton-quarantine`)).toEqual(['server-1']);
   receiver.receiver?.follow(null);
   await until(() => master.sender?.receivers().some((each) => !each.connected) ?? false);
+});
+
+test('a promotion that never got a server up does not outrank those who hold more', async () => {
+  const [master, receiver] = await pair();
+  const at = receiver.datastore.replica.position();
+  master.stopServing();
+  await receiver.install(2, 'replica', true);
+  expect(receiver.datastore.facts()).toMatchObject({ ...at, clean: true });
+  receiver.datastore.serverStarting(2);
+  receiver.restart();
+  expect(receiver.datastore.facts()).toMatchObject({ ...at, clean: true });
+  await receiver.datastore.retireServer();
+  expect(receiver.datastore.facts()).toMatchObject({ ...at, source: 'replica' });
+});
+
+test('nor does it after a boot, when RAM is empty and its server/ is all there is', async () => {
+  const [master, receiver] = await pair();
+  const at = receiver.datastore.replica.position();
+  await receiver.install(2, 'replica', true);
+  receiver.datastore.serverStarting(2);
+  receiver.receiver?.close();
+  receiver.receiver = null;
+  receiver.datastore.close();
+  rmSync(`${receiver.folder}/replica`, { recursive: true });
+  receiver.restart('boot-2');
+  expect(receiver.datastore.facts()).toMatchObject({ ...at, source: 'server', clean: true });
+  expect(await receiver.datastore.retireServer()).toMatchObject({ seeded: true });
+  expect(receiver.datastore.facts()).toMatchObject({ ...at, source: 'replica' });
+  receiver.highestEpoch = 1;
+  receiver.follow(master, 1);
+  await receiver.inStepWith(master);
+  expect(verdicts()).toEqual(['resume']);
+  expect(receiver.live()).toEqual(master.kine.live());
 });
