@@ -40,17 +40,11 @@ interface UnitState {
   readonly job: boolean;
 }
 
-export function systemctlUnits(
-  ports: { readonly processes: Processes; readonly clock: Clock },
-  command = 'systemctl',
-): UnitManager {
-  const { processes, clock } = ports;
-  let exitHandler: (detail: string) => void = () => {};
-  let server: KnownProcess | null = null;
-  let watching: { cancel(): void } | null = null;
-  let halts = 0;
+type Call = (...args: readonly string[]) => Promise<UnitResult & { stdout: string }>;
 
-  const call = async (...args: string[]): Promise<UnitResult & { stdout: string }> => {
+/** One call of `systemctl`, with whatever went wrong in words. */
+function caller(processes: Processes, command: string): Call {
+  return async (...args) => {
     try {
       const result = await processes.run(command, args, { timeout: CALL_LIMIT });
       if (result.code === 0) return { ok: true, stdout: result.stdout };
@@ -61,6 +55,19 @@ export function systemctlUnits(
       return { ok: false, detail: error.message, stdout: '' };
     }
   };
+}
+
+export function systemctlUnits(
+  ports: { readonly processes: Processes; readonly clock: Clock },
+  command = 'systemctl',
+): UnitManager {
+  const { processes, clock } = ports;
+  let exitHandler: (detail: string) => void = () => {};
+  let server: KnownProcess | null = null;
+  let watching: { cancel(): void } | null = null;
+  let halts = 0;
+
+  const call = caller(processes, command);
 
   const show = async (unit: UnitName): Promise<UnitState> => {
     const names = 'MainPID,ActiveState,LoadState,Result,Job';
