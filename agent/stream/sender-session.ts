@@ -194,6 +194,7 @@ export class SenderSession {
       );
     if (unknown !== null) {
       verdict('whole', {}, unknown);
+      this.#tellUnknown(unknown);
       this.#phase = 'whole-copies';
       return this.#host.ready(this);
     }
@@ -223,6 +224,16 @@ export class SenderSession {
         `${peer} holds ${count} revisions up to ${hello.cursor} that this master did not take ` +
         `over. They are lost to the cluster; ${peer} saves them to a file before it goes on.`,
       detail: { receiver: peer, revisions: count, last_revision: hello.cursor },
+    });
+  }
+
+  #tellUnknown(problem: string): void {
+    this.#host.finding({
+      code: 'schema-unknown',
+      text:
+        `Revisions cannot be streamed: ${problem}. ${this.connection.peer} gets whole copies at ` +
+        'an interval, and a failover loses what was written since the last. Install a newer baton.',
+      detail: { receiver: this.connection.peer },
     });
   }
 

@@ -132,6 +132,7 @@ test('a schema that nobody knows is carried by whole copies, loudly', async () =
   await until(() => receiver.datastore.replica.position().revision === master.kine.head());
   master.kine.put('/registry/x/whole', 'whole');
   await until(() => receiver.datastore.replica.position().revision === master.kine.head());
+  expect(master.found('schema-unknown'), 'the master says so too').not.toEqual([]);
   const values = master.kine.live();
   master.stopServing();
   receiver.receiver?.follow(null);
