@@ -64,6 +64,8 @@ export interface Cluster {
   /** Daemons that ended although nobody ended them, so far. */
   readonly surprises: readonly Surprise[];
   node(name: string): LabNode;
+  /** All nodes lose power at the same moment. Returns the wall clock in ms. */
+  cutPower(): Promise<number>;
   /** Kills every process and removes the folder unless it is kept. Idempotent. */
   close(): Promise<void>;
 }
@@ -202,9 +204,13 @@ const assemble = (
   writeDisks(nodes, wishes, { key, token: randomBytes(16).toString('hex') });
   const reaper = startReaper(run, folder, keep);
   let closing: Promise<void> | null = null;
+  const cutPower = async (): Promise<number> => {
+    const killing = killTagged(`${run}/`);
+    await Promise.all(nodes.map((node) => node.cutPower(killing)));
+    return (await killing).atMs;
+  };
   const close = async (): Promise<void> => {
-    await Promise.all(nodes.map((node) => node.cutPower()));
-    await killTagged(`${run}/`);
+    await cutPower();
     reaper.stdin?.end();
     if (!keep) rmSync(folder, { recursive: true, force: true });
   };
@@ -213,6 +219,7 @@ const assemble = (
     nodes,
     controlPlane,
     surprises,
+    cutPower,
     node: (name) => {
       const found = nodes.find((one) => one.name === name);
       if (found === undefined) throw refusal(`there is no node "${name}" in this lab`);

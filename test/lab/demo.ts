@@ -17,7 +17,7 @@ import { makeResult, publishResult } from './result-file.ts';
 import { agentFreezes, allDie, coordinatorDies, type FreezeVerdict, firstStart } from './scenes.ts';
 import { type Stage, setStage } from './stage.ts';
 import { makeTimeline, type Timeline } from './timeline.ts';
-import { type DaemonUse, measureUse } from './use.ts';
+import { type DaemonUse, IDLE_MS, measureUse } from './use.ts';
 import { faultFigures, useFigures } from './verdict.ts';
 
 interface Outcome {
@@ -38,7 +38,7 @@ const play = async (stage: Stage, options: DemoOptions): Promise<Outcome> => {
   timeline.scene('5 of 6: all nodes are killed');
   await allDie(stage);
   timeline.scene('6 of 6: what it costs to be ready');
-  timeline.tell('plain', 'ten seconds without a write');
+  timeline.tell('plain', `${IDLE_MS / 1000} seconds without a write`);
   const use = await measureUse(stage);
   stage.beforeFault(); // A change of master since the last fault is an unwanted one.
   await stage.workload.pause();

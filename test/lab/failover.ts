@@ -59,7 +59,8 @@ const follow = async (stage: Stage, fault: Fault) => {
   }
   timeline.tell('good', `the API of ${ready.node} is ready, ${then(ready.atMs)}`, ready.atMs);
   const first = await stage.waitFor('a first write', LIMIT_MS, () =>
-    workload.firstAcknowledged(since, ready.node),
+    // Not since the fault: the last answers of a killed server arrive a moment after it.
+    workload.firstAcknowledged(leaseMs, ready.node),
   );
   return { missed, leaseMs, started, ready, first };
 };

@@ -2,7 +2,6 @@
  * Kills the master's node again and again at random moments, and brings it back each time. The
  * demo's second act, and the whole of `npm run bench -- failover`.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FaultRow } from './fault-table.ts';
 import { firstStart, masterDies, nodeReturns } from './scenes.ts';
 import { type Stage, type StageOptions, setStage } from './stage.ts';
@@ -17,7 +16,7 @@ export const killAgainAndAgain = async (stage: Stage, kills: number): Promise<vo
     if (kills > 1) stage.timeline.print(`kill ${count} of ${kills}`);
     await stage.settled();
     const wait = SHORTEST_WAIT_MS + Math.random() * (LONGEST_WAIT_MS - SHORTEST_WAIT_MS);
-    await sleep(wait, undefined, stage.signal === undefined ? {} : { signal: stage.signal });
+    await stage.pause(wait);
     const { node } = await masterDies(stage);
     await nodeReturns(stage, node);
   }

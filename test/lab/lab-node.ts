@@ -83,10 +83,13 @@ export class LabNode {
     this.#spawn('coordinator', [this.#programs.coordinator, '--settings', coordinatorSettings]);
   }
 
-  /** SIGKILL to everything of the node. Returns the wall clock at the first signal, in ms. */
-  async cutPower(): Promise<number> {
+  /**
+   * SIGKILL to everything of the node. Returns the wall clock at the first signal, in ms.
+   * `killing` is a kill that is under way and takes this node with it.
+   */
+  async cutPower(killing?: ReturnType<typeof killTagged>): Promise<number> {
     this.#on = false;
-    const { atMs, survivors } = await killTagged(this.#tag);
+    const { atMs, survivors } = await (killing ?? killTagged(this.#tag));
     for (const { pid, command } of survivors) {
       process.stderr.write(`warning: ${this.name}: process ${pid} outlived SIGKILL: ${command}\n`);
     }

@@ -2,7 +2,6 @@
  * What can befall a cluster, one function per scene. Each begins and ends with a settled cluster,
  * tells its story on the timeline and leaves a row.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { failover } from './failover.ts';
 import type { FaultRow } from './fault-table.ts';
 import type { LabNode } from './lab-node.ts';
@@ -20,9 +19,6 @@ const DEAD_MAN_LIMIT_MS = 6500;
 const SILENT_MS = 300;
 /** What the loaded machine may add to reading that from outside: one probe and one tick. */
 const WATCH_SLACK_MS = 250;
-
-const pause = (stage: Stage, ms: number): Promise<unknown> =>
-  sleep(ms, undefined, stage.signal === undefined ? {} : { signal: stage.signal });
 
 /** Everything is switched on for the first time; ends when every receiver has every revision. */
 export const firstStart = async (stage: Stage): Promise<FaultRow> => {
@@ -97,7 +93,7 @@ export const coordinatorDies = async (stage: Stage): Promise<FaultRow> => {
   const atMs = node.kill('coordinator');
   timeline.tell('fault', `the coordinator on ${node.name} is killed`, atMs);
   timeline.tell('news', `${COORDINATOR_WATCH_MS / 1000} s pass, longer than a lease`);
-  await pause(stage, COORDINATOR_WATCH_MS);
+  await stage.pause(COORDINATOR_WATCH_MS);
   const gap = longestGap(stage, atMs, Date.now());
   const calm = observer.epoch === epoch && (await stage.master()) === master;
   timeline.tell(
@@ -183,7 +179,7 @@ export const agentFreezes = async (stage: Stage): Promise<FreezeVerdict> => {
   const deadManInTime = servedForMs <= DEAD_MAN_LIMIT_MS + WATCH_SLACK_MS;
   const thawMs = node.thawAgent();
   timeline.tell('plain', `${node.name}’s agent runs again (SIGCONT)`, thawMs);
-  await pause(stage, THAW_WATCH_MS);
+  await stage.pause(THAW_WATCH_MS);
   const servedAfterThaw = servedUntilMs() >= thawMs;
   timeline.tell(
     servedAfterThaw ? 'bad' : 'good',
@@ -202,8 +198,7 @@ export const allDie = async (stage: Stage): Promise<FaultRow> => {
   stage.beforeFault();
   const epochBefore = observer.epoch;
   stage.collectLogs();
-  const times = await Promise.all(cluster.nodes.map((node) => node.cutPower()));
-  const atMs = Math.min(...times);
+  const atMs = await cluster.cutPower();
   timeline.tell('fault', `all ${cluster.nodes.length} nodes are killed`, atMs);
   for (const node of cluster.nodes) stage.boot(node);
   timeline.tell('plain', 'all of them are switched on again');

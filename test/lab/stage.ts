@@ -3,6 +3,7 @@
  * the faults leave behind.
  */
 import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { BatonError } from '../../shared/errors/baton-error.ts';
 import { AccessLogCollector } from './access-logs.ts';
 import { type Cluster, type ClusterOptions, makeCluster } from './cluster.ts';
@@ -62,6 +63,11 @@ export class Stage {
   /** Waits with this stage's signal: Ctrl-C and a daemon's end cut it. */
   waitFor<T>(what: string, limitMs: number, check: () => T | null | false): Promise<T> {
     return waitFor(what, limitMs, () => this.#checked(check), this.signal);
+  }
+
+  /** A wait that Ctrl-C cuts. */
+  async pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, this.signal === undefined ? {} : { signal: this.signal });
   }
 
   #checked<T>(check: () => T | null | false): T | null | false {

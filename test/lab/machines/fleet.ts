@@ -1,0 +1,91 @@
+/**
+ * A cluster of machines: names, addresses, keys and settings as a person would write them, all other
+ * settings at their defaults.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { generateClusterKey, KEY_BYTES } from '../../../shared/crypto/key-file.ts';
+import { labProblem } from './host.ts';
+import { Machine } from './machine.ts';
+import { addressOf } from './network.ts';
+
+export interface Fleet {
+  readonly folder: string;
+  readonly machines: readonly Machine[];
+  machine(name: string): Machine;
+  /** Ends every machine at once. */
+  scrap(): Promise<void>;
+}
+
+export interface FleetOptions {
+  readonly run: string;
+  /** Empty, on a disk: the machines' disks are files in there. */
+  readonly folder: string;
+  readonly lower: readonly string[];
+  readonly count: number;
+  /** The last machine is a witness: a voter that never becomes master. */
+  readonly witness?: boolean;
+}
+
+const write = (root: string, path: string, text: string, mode = 0o644): void => {
+  const file = join(root, path);
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, text, { mode });
+};
+
+interface Secrets {
+  readonly key: string;
+  readonly token: string;
+}
+
+/** What the image's first boot would write: name, address, settings, keys. */
+const writeDisk = (machine: Machine, nodes: readonly { name: string }[], secrets: Secrets) => {
+  const { root } = machine.disk;
+  const settings = stringify({ node: { name: machine.name }, cluster: { nodes } });
+  const own = nodes.find(({ name }) => name === machine.name) as { coordinator?: boolean };
+  write(root, 'etc/machine-id', `${randomBytes(16).toString('hex')}\n`);
+  write(root, 'etc/hosts', `127.0.0.1 localhost ${machine.name}\n`);
+  write(root, 'etc/lab-address', `ADDRESS=${machine.address}\n`);
+  write(root, 'etc/baton/agent.yaml', settings);
+  if (own.coordinator === true) write(root, 'etc/baton/coordinator.yaml', settings);
+  write(root, 'etc/baton/cluster.key', secrets.key, 0o600);
+  write(root, 'etc/rancher/k3s/token', `${secrets.token}\n`, 0o600);
+  // The same on every node: it travels with the master's archive.
+  const config = { 'token-file': '/etc/rancher/k3s/token', 'tls-san': ['baton-api'] };
+  write(root, 'etc/rancher/k3s/config.yaml', stringify(config), 0o600);
+};
+
+/** Machines with written disks and no power. */
+export const makeFleet = ({ run, folder, lower, count, witness }: FleetOptions): Fleet => {
+  const machines = Array.from({ length: count }, (_, index) => {
+    const name = `node${index + 1}`;
+    const place = join(folder, name);
+    mkdirSync(place, { recursive: true });
+    return new Machine({ run, name, address: addressOf(index), folder: place, lower });
+  });
+  const nodes = machines.map(({ name, address }, index) => ({
+    name,
+    address,
+    ...(witness === true && index === count - 1 ? { eligible: false } : { coordinator: true }),
+  }));
+  const key = generateClusterKey(new Uint8Array(randomBytes(KEY_BYTES)));
+  const secrets = { key, token: randomBytes(16).toString('hex') };
+  for (const machine of machines) {
+    machine.disk.format();
+    machine.disk.attach();
+    writeDisk(machine, nodes, secrets);
+    machine.disk.detach();
+  }
+  return {
+    folder,
+    machines,
+    machine: (name) => {
+      const found = machines.find((one) => one.name === name);
+      if (found === undefined) throw labProblem(`there is no machine "${name}"`);
+      return found;
+    },
+    scrap: async () => void (await Promise.all(machines.map((machine) => machine.scrap()))),
+  };
+};
