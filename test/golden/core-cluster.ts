@@ -223,6 +223,16 @@ export class CoreCluster {
     if (step === 'check_ready' && ok) {
       const facts: AgentEvent = { kind: 'datastore', facts: machine.datastore };
       this.flights.push({ at: this.now + 51, to: name, event: facts });
+      this.replicate(name, epoch, machine.datastore.revision);
+    }
+  }
+
+  /** Every receiver that is up holds the new master's rows at once. */
+  private replicate(master: NodeName, epoch: number, revision: number): void {
+    for (const [name, { up, config, datastore }] of this.machines) {
+      const eligible = config.nodes.find((entry) => entry.name === name)?.eligible === true;
+      if (name === master || !up || !eligible || datastore.lineageEpoch >= epoch) continue;
+      this.setDatastore(name, replica(epoch, revision));
     }
   }
 

@@ -119,6 +119,13 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
   const { attempt } = turn.state;
   if (attempt === null || attempt.phase !== 'preparing') return;
   if (!hasMajority(attempt.list, new Set(Object.keys(attempt.promises)))) return;
+  const holder = rowsElsewhere(turn.state);
+  if (holder !== null) {
+    // Asked again, for that node's own word may be that its rows are gone; but not in haste.
+    update(turn, { attempt: { ...attempt, retryAfter: turn.config.leaseDuration } });
+    endAttempt(turn, `this node holds nothing, ${holder} is known to hold the cluster’s rows`);
+    return;
+  }
   const better = betterReplica(turn.state, turn.now, turn.config);
   if (better === null && waits && awaitsBetter(turn, attempt)) return;
   if (better !== null && yieldOnce(turn)) {
@@ -129,6 +136,16 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
   const epoch = nextEpoch(attempt.highest, attempt.list, turn.config);
   update(turn, { attempt: { ...attempt, phase: 'proposing', epoch } });
   proposeAgain(turn);
+}
+
+/**
+ * A node without rows is no replica: its server would begin an empty cluster, to which every other
+ * node would then be cut back. So it leaves the role alone while it knows of anybody with rows,
+ * reachable or not; only where nobody is known to hold any, it may begin one (L14).
+ */
+function rowsElsewhere({ datastore, positions }: CoreState): NodeName | null {
+  if (datastore.revision > 0) return null;
+  return Object.values(positions).find(({ revision }) => revision > 0)?.node ?? null;
 }
 
 /**

@@ -3,7 +3,8 @@
  * that has never had one.
  *
  * After its silence the node asks the configured voters, under a new request each time; only
- * answers to the newest count. A majority of the **others** with records teaches it. A cluster is
+ * answers to the newest count. A majority of the **others** on the newest list they tell teaches
+ * it: nodes that are off the list may have missed every epoch since. A cluster is
  * founded only when every single configured voter says that it is fresh: one that cannot be asked
  * may hold a record. Voters end their silence one after the other, so the first one founds before
  * the next one asks; its record counts as fresh for whoever knew it without a record in this life
@@ -15,7 +16,7 @@ import { after, type Instant, milliseconds } from '../../../shared/time/duration
 import type { LearnedAnswer } from '../state.ts';
 import { arm, disarm, explain, reply, send, type Turn, update, updateDisk } from '../turn.ts';
 import type { DiskRecord } from '../types.ts';
-import { compareLists, foundingList, newerList } from './member-list.ts';
+import { compareLists, foundingList, listsInForce, newerList } from './member-list.ts';
 import { configuredVoters, isVoter, takesPart } from './roles.ts';
 import { isSilent } from './silence.ts';
 import { scheduleAttempt } from './vacancy.ts';
@@ -84,9 +85,8 @@ function conclude(turn: Turn): void {
   const answers = Object.values(learning.answers);
   const isFresh = ([node, answer]: [NodeName, LearnedAnswer]): boolean =>
     answer.answer === 'fresh' || (recordless.includes(node) && isFounding(turn, answer));
-  const taught = answers.filter((answer) => answer.answer === 'record');
-  if (taught.length * 2 > asked.length) {
-    const record = newestRecord(turn, taught);
+  const record = newestRecord(turn);
+  if (isTaught(turn, record)) {
     settle(turn, record, `learned epoch ${record.highest_epoch} from the others.`);
   } else if (answers.length === asked.length && Object.entries(learning.answers).every(isFresh)) {
     settle(turn, founding(turn), 'founds the cluster: every voter is fresh.');
@@ -100,9 +100,25 @@ const isFounding = (turn: Turn, { highest_epoch, epoch_owner, list }: LearnedAns
   list !== null &&
   compareLists(list, founding(turn).list) === 0;
 
-function newestRecord(turn: Turn, taught: readonly LearnedAnswer[]): DiskRecord {
+/**
+ * Whoever granted an epoch with this node, or changed the list with it, is a majority of a list in
+ * force, this node included; a majority of that list's others shares a node with it.
+ */
+function isTaught(turn: Turn, { list }: DiskRecord): boolean {
+  const answers = turn.state.learning?.answers ?? {};
+  return listsInForce(list).every((members) => {
+    const asked = members.filter((node) => node !== turn.config.node);
+    const taught = asked.filter((node) => answers[node]?.answer === 'record');
+    return taught.length * 2 > asked.length;
+  });
+}
+
+/** The newest that the answers tell; the founding record when none holds one. */
+function newestRecord(turn: Turn): DiskRecord {
   let record = founding(turn);
-  for (const { highest_epoch, epoch_owner, list } of taught) {
+  for (const told of Object.values(turn.state.learning?.answers ?? {})) {
+    const { answer, highest_epoch, epoch_owner, list } = told;
+    if (answer !== 'record') continue;
     if (highest_epoch > record.highest_epoch) record = { ...record, highest_epoch, epoch_owner };
     if (list !== null) record = { ...record, list: newerList(list, record.list) };
   }
@@ -133,7 +149,10 @@ export function foundByCommand(turn: Turn, id: string): void {
   } else if (isSilent(turn.state, turn.now)) {
     reply(turn, id, false, `Still silent after the start, ${left(turn, run.silent_until)} s left.`);
   } else {
-    settle(turn, founding(turn), 'founds the cluster by the operator’s command.');
+    // L9: the command ends the wait; what could be learned meanwhile still counts.
+    const record = newestRecord(turn);
+    const known = record.highest_epoch === 0 ? '' : ` from epoch ${record.highest_epoch}`;
+    settle(turn, record, `founds the cluster${known} by the operator’s command.`);
     reply(turn, id, true, 'Founded. Where another voter stays without a record, run it there too.');
   }
 }

@@ -1,0 +1,97 @@
+/** One test per defect that a hostile reading of the core found. */
+import { describe, expect, it } from 'vitest';
+import { CoreCluster } from '../../golden/core-cluster.ts';
+
+const names = ['a', 'b', 'c'];
+const nothing = { lineageEpoch: 0, revision: 0, clean: true, source: 'none' } as const;
+
+function serving(nodes: readonly string[] = names): CoreCluster {
+  const cluster = new CoreCluster(Object.fromEntries(nodes.map((name) => [name, {}])));
+  cluster.boot(...nodes);
+  cluster.run(12_000);
+  expect(cluster.serving()).toEqual(['a']);
+  return cluster;
+}
+
+const found = { kind: 'command', id: '9', command: { name: 'found' } } as const;
+
+describe('a node that holds nothing', () => {
+  it('does not begin an empty cluster where others have written (L14)', () => {
+    const cluster = serving();
+    // Its copy has not begun, or the file was damaged.
+    cluster.setDatastore('c', nothing);
+    cluster.run(5000);
+    cluster.powerOff('a');
+    cluster.failing.add('b start_server');
+    cluster.run(40_000);
+    expect(cluster.steps('b')).toContain('start_server');
+    expect(cluster.machine('c').datastore).toEqual(nothing);
+    expect(cluster.serving()).toEqual([]);
+    expect(cluster.steps('c')).not.toContain('install_datastore');
+    cluster.failing.clear();
+    cluster.run(60_000);
+    expect(cluster.serving()).toEqual(['b']);
+  });
+
+  it('asks again: rows that are gone by their holder’s own word stand in nobody’s way', () => {
+    const cluster = serving();
+    cluster.setDatastore('c', nothing);
+    cluster.run(5000);
+    cluster.powerOff('a', 'b');
+    cluster.machine('b').datastore = nothing;
+    cluster.boot('b');
+    cluster.run(60_000);
+    expect(cluster.serving()).toEqual([]);
+    cluster.machine('a').datastore = nothing;
+    cluster.boot('a');
+    cluster.run(60_000);
+    expect(cluster.serving()).toHaveLength(1);
+  });
+});
+
+describe('learning after a new card (L9)', () => {
+  it('asks a majority of the list, not of the configuration', () => {
+    const cluster = serving(['a', 'b', 'c', 'd', 'e']);
+    cluster.powerOff('d', 'e');
+    cluster.run(2_000_000);
+    expect(cluster.view('a').list?.members).toEqual(['a', 'b', 'c']);
+    cluster.powerOff('c');
+    cluster.machine('c').disk = null;
+    cluster.boot('c');
+    cluster.run(20_000);
+    expect(cluster.machine('c').disk?.highest_epoch).toBe(1);
+    expect(cluster.machine('c').disk?.list.members).toEqual(['a', 'b', 'c']);
+  });
+
+  it('is not taught by nodes that were taken out of the list', () => {
+    const cluster = serving(['a', 'b', 'c', 'd', 'e']);
+    cluster.powerOff('d', 'e');
+    cluster.run(2_000_000);
+    expect(cluster.view('a').list?.members).toEqual(['a', 'b', 'c']);
+    // Epoch 2 is known to a and c alone; then c gets a new card and a is away.
+    cluster.passes = (from, to) => from !== 'b' && to !== 'b';
+    cluster.powerOff('a');
+    cluster.boot('a');
+    cluster.run(30_000);
+    expect(cluster.machine('c').disk?.highest_epoch).toBe(2);
+    expect(cluster.machine('b').disk?.highest_epoch).toBe(1);
+    cluster.powerOff('a', 'c');
+    cluster.machine('c').disk = null;
+    cluster.passes = () => true;
+    cluster.boot('c', 'd', 'e');
+    cluster.run(20_000);
+    // b, d and e are three of the four others, and not one of them knows epoch 2.
+    expect(cluster.machine('c').disk).toBe(null);
+  });
+
+  it('takes what the others do know when the operator ends the wait', () => {
+    const cluster = serving();
+    cluster.powerOff('b', 'c');
+    cluster.machine('c').disk = null;
+    cluster.boot('c');
+    cluster.run(10_000);
+    expect(cluster.machine('c').disk).toBe(null);
+    cluster.give('c', found);
+    expect(cluster.machine('c').disk).toMatchObject({ highest_epoch: 1, epoch_owner: 'a' });
+  });
+});
