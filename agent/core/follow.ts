@@ -69,6 +69,11 @@ export function hearAnnounce(turn: Turn, from: NodeName, message: Announce): voi
     recordEpoch(turn, message.epoch, from, disk.list);
   }
   if (message.stage === 'stopped') {
+    // The Release may have been overtaken: it may name somebody else.
+    if (message.epoch > state.patience.epoch) {
+      const until = after(now, config.answerTimeout);
+      update(turn, { patience: { epoch: message.epoch, until, released: false } });
+    }
     scheduleAttempt(turn);
     return;
   }
@@ -120,10 +125,20 @@ export function hearVacancy(turn: Turn, from: NodeName, message: Release): void 
   }
   if (named) update(turn, { attempts: 0 });
   if (leads) explain(turn, `${from} gave the role back (epoch ${message.epoch}).`);
-  // Kept in the state, for other timers (the end of a silence) begin attempts as well.
-  if (message.successor !== null && !named && message.epoch > state.patience.epoch) {
-    const until = after(turn.now, milliseconds(2 * config.answerTimeout));
-    update(turn, { patience: { epoch: message.epoch, until } });
-  }
+  bePatient(turn, message);
   scheduleAttempt(turn);
+}
+
+/**
+ * Whoever is not named leaves the successor the time to ask. Kept in the state, for other timers
+ * (the end of a silence) begin attempts as well; once per epoch, so that no repetition prolongs it.
+ */
+function bePatient(turn: Turn, { epoch, successor }: Release): void {
+  const { patience } = turn.state;
+  const isKnown = patience.released && patience.epoch === epoch;
+  if (isKnown || epoch < patience.epoch) return;
+  const { answerTimeout, node } = turn.config;
+  const wait = successor === null || successor === node ? 0 : 2 * answerTimeout;
+  const until = after(turn.now, milliseconds(wait));
+  update(turn, { patience: { epoch, until, released: true } });
 }

@@ -133,6 +133,13 @@ export interface Leader {
   readonly heardAt: Instant;
 }
 
+/** `released`: the Release itself was heard, not only that the server has stopped. */
+export interface Patience {
+  readonly epoch: number;
+  readonly until: Instant;
+  readonly released: boolean;
+}
+
 /** L9: an open request to learn. */
 export interface Learning {
   readonly request: string;
@@ -165,8 +172,8 @@ export interface CoreState {
   /** When each node was last heard, coarse. */
   readonly heard: Readonly<Record<NodeName, Instant>>;
   readonly scoutOrder: readonly NodeName[];
-  /** A release named another node: that one is left this time to ask first. Once per epoch. */
-  readonly patience: { readonly epoch: number; readonly until: Instant };
+  /** After the end of `epoch` its named successor is left this time to ask first; once. */
+  readonly patience: Patience;
   /** Failed attempts in this vacancy, for the backoff. */
   readonly attempts: number;
   /** Highest ballot counter seen anywhere. */
@@ -234,7 +241,7 @@ export function initialState(_config: CoreConfig): CoreState {
     positions: {},
     heard: {},
     scoutOrder: [],
-    patience: { epoch: 0, until: never },
+    patience: { epoch: 0, until: never, released: false },
     attempts: 0,
     seenCounter: 0,
     lastAccept: {},

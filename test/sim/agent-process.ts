@@ -126,10 +126,10 @@ function execute(world: World, machine: Machine, effect: Effect): 'disk' | 'run'
     case 'persist_disk':
       if (machine.diskFull > 0 || machine.failNextWrite) {
         machine.failNextWrite = false;
-        return 'disk';
+        return world.flaws.failedWriteIgnored ? null : 'disk';
       }
       world.judge.diskWritten(world, machine, effect.record);
-      machine.oldDisk = machine.disk;
+      if (!world.flaws.diskNotWritten) machine.oldDisk = machine.disk;
       machine.disk = effect.record;
       machine.counted = effect.record;
       return null;

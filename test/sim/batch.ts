@@ -5,7 +5,6 @@
 import type { Violation } from './checks/judge.ts';
 import { type Coverage, emptyCoverage } from './coverage.ts';
 import type { FaultClass } from './fault-kinds.ts';
-import type { Flaws } from './flaws.ts';
 import { makePlan, type PlanWishes } from './plan-maker.ts';
 import { runSchedule } from './schedule.ts';
 import type { SimCore } from './sim-core.ts';
@@ -34,14 +33,14 @@ export interface BatchReport {
 /** A violation in each schedule would be a long list; the count goes on, the list stops. */
 const keptFailures = 200;
 
-export function runBatch(batch: Batch, core: SimCore, flaws?: Flaws): BatchReport {
+export function runBatch(batch: Batch, core: SimCore): BatchReport {
   const coverage = emptyCoverage();
   const failures: FailedSeed[] = [];
   let schedules = 0;
   let beyond = 0;
   for (let seed = batch.first; seed < batch.first + batch.count; seed += 1) {
     const plan = makePlan(seed, batch.wishes);
-    const { violation } = runSchedule(plan, { core, coverage, ...(flaws ? { flaws } : {}) });
+    const { violation } = runSchedule(plan, { core, coverage });
     schedules += 1;
     if (plan.class === 'beyond') beyond += 1;
     if (violation === null) continue;

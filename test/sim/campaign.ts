@@ -40,7 +40,7 @@ export async function runCampaign(
   for (let done = 0; done < of.count; done += batchSize) {
     const count = Math.min(batchSize, of.count - done);
     const batch = { first: of.first + done, count, wishes: of.wishes, stopAtFirst: false };
-    jobs.push(crew.run({ batch, mutant: null }).then(take));
+    jobs.push(crew.run(batch).then(take));
   }
   await Promise.all(jobs);
   failures.sort((a, b) => a.seed - b.seed);

@@ -4,24 +4,26 @@
  */
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
-import type { BatchReport } from './batch.ts';
-import type { Job } from './worker.ts';
+import type { Batch, BatchReport } from './batch.ts';
+import type { Edit } from './mutants/edits.ts';
+import type { WorkerStart } from './worker.ts';
 
 export interface Crew {
-  /** Runs one job on the next free thread. */
-  run(job: Job): Promise<BatchReport>;
+  /** Runs one batch on the next free thread. */
+  run(batch: Batch): Promise<BatchReport>;
   close(): Promise<void>;
 }
 
 export const defaultThreads = (): number => Math.max(1, Math.min(16, availableParallelism()));
 
 interface Waiting {
-  readonly job: Job;
+  readonly batch: Batch;
   readonly resolve: (report: BatchReport) => void;
   readonly reject: (error: unknown) => void;
 }
 
-export function hireCrew(threads: number): Crew {
+export function hireCrew(threads: number, edits: readonly Edit[] = []): Crew {
+  const workerData: WorkerStart = { edits };
   const waiting: Waiting[] = [];
   const idle: Worker[] = [];
   const all: Worker[] = [];
@@ -38,17 +40,17 @@ export function hireCrew(threads: number): Crew {
       next.resolve(report);
       give(worker);
     });
-    worker.postMessage(next.job);
+    worker.postMessage(next.batch);
   };
   for (let i = 0; i < threads; i += 1) {
-    const worker = new Worker(new URL('worker.ts', import.meta.url));
+    const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData });
     all.push(worker);
     idle.push(worker);
   }
   return {
-    run: (job) =>
+    run: (batch) =>
       new Promise((resolve, reject) => {
-        waiting.push({ job, resolve, reject });
+        waiting.push({ batch, resolve, reject });
         const worker = idle.shift();
         if (worker !== undefined) give(worker);
       }),

@@ -1,38 +1,36 @@
 /**
- * Deliberate errors in the modelled shell and fences: what the judges must catch.
- *
- * They prove that the checkers outside the lease core have teeth (test/unit/sim). Errors inside the
- * core are made by wrapping `SimCore`. A schedule without flaws uses `noFlaws`.
+ * Deliberate errors in the modelled shell and fences, all switched off: mutants (mutants/) switch
+ * one on by editing this file's text. They prove that the checkers outside the lease core have teeth.
  */
-export interface Flaws {
+export const noFlaws = {
   /** The gate does not compare the boot id, and /run outlives a reboot. */
-  readonly gateIgnoresBoot: boolean;
-  /** The data-path gate never shuts. */
-  readonly gateNeverShuts: boolean;
-  /** The dead man's switch compares the wall clock. */
-  readonly deadmanTrustsWall: boolean;
-  /** The order to fence is forgotten. */
-  readonly fenceForgotten: boolean;
-  /** The server starts without asking the gate. */
-  readonly startIgnoresGate: boolean;
-  /** `install_datastore` leaves out the raise. */
-  readonly raiseLeftOut: boolean;
-  /** Synced writes happen after the answer: a power cut takes the last one back. */
-  readonly diskWrittenLate: boolean;
-  /** /run is never written. */
-  readonly runNotWritten: boolean;
-  /** The last revisions are reported as sent although they were not. */
-  readonly lastRevisionsNotSent: boolean;
-}
-
-export const noFlaws: Flaws = {
   gateIgnoresBoot: false,
+  /** The data-path gate never shuts. */
   gateNeverShuts: false,
+  /** The dead man's switch compares the wall clock. */
   deadmanTrustsWall: false,
+  /** The dead man's switch looks and does nothing. */
+  deadmanNeverKills: false,
+  /** The order to fence is forgotten. */
   fenceForgotten: false,
+  /** The server starts without asking the gate. */
   startIgnoresGate: false,
+  /** `install_datastore` leaves out the raise. */
   raiseLeftOut: false,
+  /** Synced writes happen after the answer: a power cut takes the last one back. */
   diskWrittenLate: false,
+  /** The record of epochs is kept in memory only: a power cut takes it back to the first one. */
+  diskNotWritten: false,
+  /** /run is never written. */
   runNotWritten: false,
+  /** A write that failed is taken for done. */
+  failedWriteIgnored: false,
+  /** The last revisions are reported as sent although they were not. */
   lastRevisionsNotSent: false,
+  /** A receiver keeps the rows that its new master does not have. */
+  cutBackSkipped: false,
+  /** A receiver resumes after its own last number, whatever stands there. */
+  resumesByNumber: false,
 };
+
+export type Flaws = Readonly<typeof noFlaws>;

@@ -198,5 +198,7 @@ export function promoteAlone(world: World, machine: Machine, dead: number): void
   const wait = machine.config.leaseDuration * 1.2;
   if (other.powered || other.deadUntil < world.now + wait) return;
   if (machine.agentFrozen || machine.nodeFrozen) return;
+  // The other may have been promoted alone before: nobody here could know of its epoch.
+  if ((other.disk?.highest_epoch ?? 0) > (machine.disk?.highest_epoch ?? 0)) return;
   order(world, machine, { name: 'promote', other_is_dead: true });
 }

@@ -37,7 +37,10 @@ export function powerOff(world: World, machine: Machine, back: number): void {
     machine.agentFrozen = false;
     machine.nodeFrozen = false;
     machine.thawToken += 1;
-    if (world.flaws.diskWrittenLate) machine.disk = machine.counted = machine.oldDisk;
+    if (world.flaws.diskWrittenLate || world.flaws.diskNotWritten) {
+      machine.disk = machine.oldDisk;
+      machine.counted = machine.oldDisk;
+    }
     loseUnsynced(world, machine);
   }
   machine.powered = false;

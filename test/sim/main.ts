@@ -12,8 +12,11 @@ import type { FailedSeed } from './batch.ts';
 import { type CampaignReport, runCampaign } from './campaign.ts';
 import { countNames, coverageTable, covered } from './coverage.ts';
 import { hireCrew } from './crew.ts';
+import { loadWith } from './mutants/edits.ts';
+import { type Hunted, huntAll } from './mutants/hunt.ts';
+import { mutants } from './mutants/table.ts';
 import type { PlanWishes } from './plan-maker.ts';
-import { tellStory } from './replay.ts';
+import type { Story } from './replay.ts';
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -37,7 +40,7 @@ async function many(given: SimArguments): Promise<number> {
     progress: showProgress(count),
   });
   await crew.close();
-  tell(report, given);
+  summarise(report, given);
   const { inside, schedules, seconds } = report;
   publishResult(
     makeResult({
@@ -54,10 +57,8 @@ async function many(given: SimArguments): Promise<number> {
   );
   const failing = inside[0];
   if (failing !== undefined) {
-    const choice = { small: true, mutant: null, last: 60 };
-    say(
-      `\nthe first failing seed, shrunk:\n${tellStory(failing.seed, wishesOf(given), choice).text}`,
-    );
+    const story = await tell(failing.seed, wishesOf(given), { small: true, last: 60 });
+    say(`\nthe first failing seed, shrunk:\n${story.text}`);
     say(`\nreplay: npm run sim -- --replay ${failing.seed} --shrink`);
   }
   say(`${schedules - inside.length} passed, ${inside.length} failed`);
@@ -69,7 +70,7 @@ function showProgress(count: number): (done: number) => void {
   return (done) => process.stdout.write(`\r${done} of ${count}${done === count ? '\n' : ''}`);
 }
 
-function tell(report: CampaignReport, given: SimArguments): void {
+function summarise(report: CampaignReport, given: SimArguments): void {
   const { coverage, schedules, beyond, seconds, inside, outside } = report;
   const faults = coverage.faults.reduce((sum, count) => sum + count, 0);
   const { seen, of } = covered(coverage);
@@ -100,6 +101,50 @@ function listOf(failures: readonly FailedSeed[]): string {
     .join('\n');
 }
 
+/** Imported late: a replay of a mutant edits the modules first. */
+async function tell(
+  seed: number,
+  wishes: PlanWishes,
+  choice: { readonly small: boolean; readonly last: number },
+): Promise<Story> {
+  const { tellStory } = await import('./replay.ts');
+  return tellStory(seed, { nodes: wishes.nodes, profile: wishes.profile }, choice);
+}
+
+async function hunt(given: SimArguments): Promise<number> {
+  const startedAt = new Date();
+  const first = given.seed ?? randomInt(2 ** 40);
+  const most = given.schedules ?? 100_000;
+  const chosen = mutants.filter(
+    (mutant) => given.only === null || mutant.name.includes(given.only),
+  );
+  say(`${chosen.length} mutants, up to ${most} schedules each, seeds from ${first} on`);
+  const done = await huntAll(chosen, {
+    first,
+    most,
+    threads: given.threads,
+    tell: (hunted) => say(huntLine(hunted)),
+  });
+  const surviving = done.filter((hunted) => hunted.caught === null).length;
+  publishResult(
+    makeResult({
+      command: `sim --mutants --seed ${first} --schedules ${most}`,
+      k3s: 'none',
+      startedAt,
+      figures: [figure('mutants', done.length), figure('mutants_surviving', surviving)],
+    }),
+    { json: given.json ?? undefined, print: say },
+  );
+  say(`${done.length - surviving} passed, ${surviving} failed`);
+  return surviving === 0 ? 0 : 1;
+}
+
+function huntLine({ mutant, caught, schedules }: Hunted): string {
+  const name = mutant.name.padEnd(44);
+  if (caught === null) return `${name} SURVIVED ${schedules} schedules (${mutant.breaks})`;
+  return `${name} ${caught.rule.padEnd(22)} after ${String(schedules).padStart(6)}, seed ${caught.seed}`;
+}
+
 async function main(words: readonly string[]): Promise<number> {
   const answer = readArguments(words);
   if (!answer.ok) {
@@ -107,9 +152,13 @@ async function main(words: readonly string[]): Promise<number> {
     return 2;
   }
   const { given } = answer;
+  if (given.mutants) return hunt(given);
   if (given.replay !== null) {
-    const choice = { small: given.shrink, mutant: given.only, last: Number.POSITIVE_INFINITY };
-    const story = tellStory(given.replay, wishesOf(given), choice);
+    const named = mutants.find((mutant) => mutant.name === given.only);
+    loadWith(named?.edits ?? []);
+    const wishes = named?.wishes ?? {};
+    const choice = { small: given.shrink, last: Number.POSITIVE_INFINITY };
+    const story = await tell(given.replay, { ...given, ...wishes }, choice);
     say(story.text);
     return story.failed ? 1 : 0;
   }

@@ -77,6 +77,8 @@ function travel(world: World, from: Machine, to: Machine, hops: number): number 
   if (loss > 0 && random.next() < loss) return Number.POSITIVE_INFINITY;
   let delay = hops * (0.3 + 2.5 * random.next());
   if (world.delay > 0) delay += world.delay * random.next() ** 3;
+  const { storm } = world.plan;
+  if (storm !== null && random.next() < storm.slow) delay += random.next() * storm.slowest;
   const slow = Math.max(from.slow, to.slow);
   if (slow > 0) delay += slow * random.next();
   return world.now + delay;

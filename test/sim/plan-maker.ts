@@ -10,7 +10,7 @@
 
 import { pickLetters, pickTiming, shapeOf } from './cluster-shapes.ts';
 import { type FaultKind, faultKinds, isBeyond } from './fault-kinds.ts';
-import type { Plan, PlannedFault, ProfileName, StartOfMachine } from './plan.ts';
+import type { Plan, PlannedFault, ProfileName, StartOfMachine, Storm } from './plan.ts';
 import { beyondKinds, everyday, profiles, triggers } from './profiles.ts';
 import { type SeededRandom, seededRandom, weighted } from './random.ts';
 
@@ -63,15 +63,24 @@ export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profi
     owner,
     head: fresh ? 0 : 1000 + random.below(5000),
     starts,
-    streamInterval: random.between(900, 2500),
+    streamInterval: random.between(900, 2500) * (profile === 'duel' ? 8 : 1),
     copies: random.chance(0.15) ? 1 : 0.08,
     faults,
+    storm: profile === 'duel' ? makeStorm(random, shape.configs[0]?.leaseDuration ?? 0) : null,
+    pace: profile === 'duel' ? 0.1 : 1,
   };
 }
 
 const profileWeights = (Object.keys(profiles) as ProfileName[]).map(
   (name) => [profiles[name].weight, name] as const,
 );
+
+const makeStorm = (random: SeededRandom, lease: number): Storm => ({
+  slow: random.between(0.05, 0.6),
+  slowest: random.pick([0.2, 1, 1.5, 2.5]) * lease,
+  loss: random.pick([0, 0.1, 0.3]),
+  repeated: random.pick([0, 0.1, 0.3]),
+});
 
 function makeStarts(
   random: SeededRandom,

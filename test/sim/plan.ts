@@ -20,7 +20,8 @@ export type ProfileName =
   | 'handover'
   | 'fencing'
   | 'disk'
-  | 'pair';
+  | 'pair'
+  | 'duel';
 
 export interface PlannedFault {
   /** Its place in the whole plan; stays the same when others are left out. */
@@ -73,4 +74,17 @@ export interface Plan {
   /** Part of the messages whose further copies (by the other paths) are delivered too. */
   readonly copies: number;
   readonly faults: readonly PlannedFault[];
+  /** A network that is bad all the time; null for a usual one. */
+  readonly storm: Storm | null;
+  /** Factor on the duration of the steps of a promotion. */
+  readonly pace: number;
+}
+
+/** Messages outlive leases, silences and reboots: what the rules about ballots are for. */
+export interface Storm {
+  /** Part of the messages that take up to `slowest` ms. */
+  readonly slow: number;
+  readonly slowest: number;
+  readonly loss: number;
+  readonly repeated: number;
 }

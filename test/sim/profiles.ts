@@ -46,6 +46,7 @@ export const triggers: readonly (Step | LeaseMessageKind)[] = [
   'announce',
 ];
 
+const duels = ['vv', 'vvv', 'vvv', 'vvv', 'vvw', 'vvvv', 'vvvv', 'vvvvv'] as const;
 const pairs = ['vv', 'vv', 'vv', 'vw', 'vvw', 'vve'] as const;
 
 export const profiles: Readonly<Record<ProfileName, Profile>> = {
@@ -178,6 +179,26 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       [2, 'crash_midway'],
       [1, 'partition'],
       [1, 'server_crash'],
+    ],
+  },
+  duel: {
+    weight: 12,
+    nodes: [2, 5],
+    letters: (random) => random.pick(duels),
+    faults: [3, 14],
+    fresh: 0,
+    kinds: [
+      [6, 'power_cut'],
+      [4, 'crash'],
+      [2, 'crash_midway'],
+      [2, 'freeze_agent'],
+      [2, 'isolate'],
+      [2, 'cut_pair'],
+      [2, 'shutdown'],
+      [1, 'new_card'],
+      [1, 'torn_epoch'],
+      [1, 'partition'],
+      [1, 'move'],
     ],
   },
   pair: {

@@ -1,6 +1,6 @@
 /** Tells one schedule in full: its plan, every decision worth telling, and what the judge said. */
+import { shippedCore as core } from './core-under-test.ts';
 import { emptyCoverage } from './coverage.ts';
-import { makeMutant } from './mutants/table.ts';
 import type { Plan } from './plan.ts';
 import { makePlan, type PlanWishes } from './plan-maker.ts';
 import { runSchedule } from './schedule.ts';
@@ -16,22 +16,21 @@ export interface Story {
 export function tellStory(
   seed: number,
   wishes: PlanWishes,
-  choice: { readonly small: boolean; readonly mutant: string | null; readonly last: number },
+  choice: { readonly small: boolean; readonly last: number },
 ): Story {
-  const { core, flaws } = makeMutant(choice.mutant);
   let plan: Plan = makePlan(seed, wishes);
   let remark = '';
   if (choice.small) {
-    const first = runSchedule(plan, { core, flaws, coverage: emptyCoverage() });
+    const first = runSchedule(plan, { core, coverage: emptyCoverage() });
     if (first.violation !== null) {
       const before = plan.faults.length;
-      const shrunk = shrink(plan, first.violation.rule, core, flaws);
+      const shrunk = shrink(plan, first.violation.rule, core);
       plan = shrunk.plan;
       remark = `shrunk from ${before} to ${plan.faults.length} faults in ${shrunk.tried} runs\n`;
     }
   }
   const trace = tracer(true);
-  const { violation } = runSchedule(plan, { core, flaws, coverage: emptyCoverage(), trace });
+  const { violation } = runSchedule(plan, { core, coverage: emptyCoverage(), trace });
   const left = Math.max(0, trace.lines.length - choice.last);
   const cut = left === 0 ? [] : [`… ${left} earlier lines`];
   const verdict =

@@ -2,7 +2,7 @@
  * Runs one schedule: builds the world of a plan, lets one simulated minute happen, and says what
  * the judge saw.
  *
- * Everything follows from (plan, core, flaws): the same three give the same run, to the letter.
+ * Everything follows from (plan, core): the same two give the same run, to the letter.
  */
 
 import type { AgentEvent, DiskRecord } from '../../agent/core/types.ts';
@@ -13,7 +13,7 @@ import { masterIsThere } from './checks/liveness.ts';
 import type { Coverage } from './coverage.ts';
 import { eventQueue, type QueueEntry } from './event-queue.ts';
 import { endFault, type FaultEnd, planFaults, strike } from './faults.ts';
-import { type Flaws, noFlaws } from './flaws.ts';
+import { noFlaws } from './flaws.ts';
 import { agentStarts, goOff, powerOn, thaw } from './machine.ts';
 import { promoteAlone } from './machine-faults.ts';
 import { type Flight, lie } from './network.ts';
@@ -35,7 +35,6 @@ export interface Outcome {
 
 export interface RunOptions {
   readonly core: SimCore;
-  readonly flaws?: Flaws;
   readonly coverage: Coverage;
   readonly trace?: Tracer | null;
 }
@@ -183,7 +182,7 @@ function buildWorld(plan: Plan, options: RunOptions): World {
   return {
     plan,
     core: options.core,
-    flaws: options.flaws ?? noFlaws,
+    flaws: noFlaws,
     random: seededRandom(plan.seed, whileRunning),
     queue,
     machines: plan.nodes.map((_, index) => buildMachine(plan, index)),
@@ -193,9 +192,9 @@ function buildWorld(plan: Plan, options: RunOptions): World {
     trace: options.trace ?? null,
     now: 0,
     cut: new Uint8Array(count * count),
-    loss: 0,
+    loss: plan.storm?.loss ?? 0,
     delay: 0,
-    duplicate: 0,
+    duplicate: plan.storm?.repeated ?? 0,
     triggers: new Map(),
     tenures: 1,
     inFlight: 0,
@@ -205,7 +204,8 @@ function buildWorld(plan: Plan, options: RunOptions): World {
     remembers: plan.faults.some((fault) => fault.kind === 'broker_lies'),
     memory: [],
     memorised: 0,
-    disturbances: 0,
+    // A storm never ends: no bound on anything is judged in it.
+    disturbances: plan.storm === null ? 0 : 1,
     disturbedAt: 0,
     ended: false,
   };
@@ -243,7 +243,7 @@ function buildMachine(plan: Plan, index: number): Machine {
     offAfter: 0,
     deadUntil: 0,
     disk: diskOf(plan, index),
-    oldDisk: null,
+    oldDisk: diskOf(plan, index),
     counted: null,
     resumes: false,
     run: null,

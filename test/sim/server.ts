@@ -53,7 +53,7 @@ export function orderStart(world: World, machine: Machine, epoch: number): void 
   server.order += 1;
   server.asked = false;
   server.masked = false;
-  const spawn = world.random.between(5, 120) * (machine.stepsSlow > 0 ? 8 : 1);
+  const spawn = world.random.between(5, 120) * (machine.stepsSlow > 0 ? 8 : 1) * world.plan.pace;
   world.queue.push(world.now + spawn, happening.serverUp, machine.index, server.order, epoch);
 }
 
@@ -163,6 +163,7 @@ export function deadmanLooks(world: World, machine: Machine, power: number): voi
   const period = deadmanPeriod / machine.rate;
   world.queue.push(world.now + period, happening.deadmanLook, machine.index, power, null);
   if (!machine.deadman || machine.nodeFrozen || deadmanIsContent(world, machine)) return;
+  if (world.flaws.deadmanNeverKills) return;
   world.trace?.note(world, machine, 'dead man’s switch kills the server');
   endServer(world, machine, world.random.between(0, killTime));
 }

@@ -6,7 +6,6 @@
  */
 import type { RuleName } from './checks/judge.ts';
 import { emptyCoverage } from './coverage.ts';
-import type { Flaws } from './flaws.ts';
 import type { Plan, PlannedFault } from './plan.ts';
 import { runSchedule } from './schedule.ts';
 import type { SimCore } from './sim-core.ts';
@@ -17,17 +16,11 @@ export interface Shrunk {
 }
 
 /** The smallest plan found that breaks `rule`; at most `budget` runs. */
-export function shrink(
-  plan: Plan,
-  rule: RuleName,
-  core: SimCore,
-  flaws: Flaws,
-  budget = 400,
-): Shrunk {
+export function shrink(plan: Plan, rule: RuleName, core: SimCore, budget = 400): Shrunk {
   let tried = 0;
   const breaks = (candidate: Plan): boolean => {
     tried += 1;
-    const run = runSchedule(candidate, { core, flaws, coverage: emptyCoverage() });
+    const run = runSchedule(candidate, { core, coverage: emptyCoverage() });
     return run.violation?.rule === rule;
   };
   let best = plan;

@@ -37,7 +37,7 @@ export function orderStep(world: World, machine: Machine, order: StepEffect): vo
     machine.follow = { ...machine.follow, master: -1 };
   }
   const [low, high] = durations[order.step];
-  const slow = machine.stepsSlow > 0 ? 10 : 1;
+  const slow = (machine.stepsSlow > 0 ? 10 : 1) * world.plan.pace;
   const at = world.now + world.random.between(low, high) * slow;
   if (order.step === 'stop_server') machine.server.asked = true;
   world.queue.push(at, happening.stepDone, machine.index, machine.life, order);
@@ -101,6 +101,7 @@ function install(
   world.tenures += 1;
   const base = from === 'none' ? [] : store.chain;
   store.chain = beginTenure(base, world.tenures, epoch, raise && !world.flaws.raiseLeftOut);
+  world.judge.began(store.chain);
   store.saved = store.chain;
   store.source = 'server';
   store.unclean = false;

@@ -8,7 +8,7 @@
 import { feed } from './agent-process.ts';
 import { canStream } from './network.ts';
 import { feedFacts } from './steps.ts';
-import { commonHead, cutTo, epochOf, grow, headOf } from './store.ts';
+import { type Chain, commonHead, cutTo, epochOf, grow, headOf } from './store.ts';
 import { happening, type Machine, type World } from './world.ts';
 
 /** Counts the rows written since the last look; a frozen machine writes nothing. */
@@ -53,6 +53,22 @@ function receives(world: World, master: Machine, receiver: Machine): boolean {
   return canStream(world, master.index, receiver.index);
 }
 
+const isFlawed = ({ flaws }: World): boolean => flaws.cutBackSkipped || flaws.resumesByNumber;
+
+/** What a receiver ends up with that does not compare lineages (mutants only). */
+function keepTooMuch(world: World, own: Chain, theirs: Chain): Chain {
+  if (world.flaws.resumesByNumber) {
+    const head = headOf(own);
+    const further = theirs.filter((segment) => segment.last > head);
+    return [...own, ...further.filter((segment) => segment.first > head)];
+  }
+  return theirs.map((segment, i) => {
+    const mine = own[i];
+    const isLonger = mine?.tenure === segment.tenure && mine.last > segment.last;
+    return isLonger && i < theirs.length - 1 ? mine : segment;
+  });
+}
+
 function copyTo(world: World, master: Machine, receiver: Machine): void {
   const { chain } = master.store;
   const lag = Math.floor(world.random.between(0, 60) * master.server.writesPerMs);
@@ -63,7 +79,8 @@ function copyTo(world: World, master: Machine, receiver: Machine): void {
     // A change of master is when a replica is written to the disk.
     store.saved = cutTo(chain, upTo);
   }
-  store.chain = upTo === headOf(chain) ? chain : cutTo(chain, upTo);
+  const taken = upTo === headOf(chain) ? chain : cutTo(chain, upTo);
+  store.chain = isFlawed(world) ? keepTooMuch(world, store.chain, taken) : taken;
   store.source = 'replica';
   store.unclean = false;
   store.dirty = false;

@@ -1,15 +1,22 @@
-/** One thread of the simulator: runs batches until it is told to end. Plain data both ways. */
-import { parentPort } from 'node:worker_threads';
-import { type Batch, runBatch } from './batch.ts';
-import { makeMutant } from './mutants/table.ts';
+/**
+ * One thread of the simulator: runs batches until it is told to end. Plain data both ways.
+ *
+ * A mutant lives in a thread of its own: its edits are made while the modules are loaded, so they
+ * are imported only after the hooks are in place.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Batch } from './batch.ts';
+import { type Edit, loadWith } from './mutants/edits.ts';
 
-/** A batch, and the mutant to run it on; null for the shipped core. */
-export interface Job {
-  readonly batch: Batch;
-  readonly mutant: string | null;
+/** What a thread is started with. */
+export interface WorkerStart {
+  readonly edits: readonly Edit[];
 }
 
-parentPort?.on('message', ({ batch, mutant }: Job) => {
-  const { core, flaws } = makeMutant(mutant);
-  parentPort?.postMessage(runBatch(batch, core, flaws));
+loadWith((workerData as WorkerStart).edits);
+const { runBatch } = await import('./batch.ts');
+const { shippedCore } = await import('./core-under-test.ts');
+
+parentPort?.on('message', (batch: Batch) => {
+  parentPort?.postMessage(runBatch(batch, shippedCore));
 });

@@ -6,9 +6,12 @@
  * yielding is bounded in time: with faults in between, a worse replica may rightly win.
  */
 import type { Instant } from '../../../shared/time/duration.ts';
+import type { FaultKind } from '../fault-kinds.ts';
 import { canTalk } from '../network.ts';
 import { epochOf, headOf } from '../store.ts';
 import { bootClock, type Machine, type World } from '../world.ts';
+
+const repeatsOldWords: ReadonlySet<FaultKind> = new Set(['duplicate', 'broker_lies']);
 
 /** Text of the breach, or null. */
 export function isBestReplica(
@@ -18,6 +21,8 @@ export function isBestReplica(
   releaser: Machine | null,
 ): string | null {
   if (lastServedAt === 0 || world.disturbances > 0 || world.disturbedAt > lastServedAt) return null;
+  // Words of an earlier life that come again can't be told from newer ones by hearsay (positions.ts).
+  if (world.plan.faults.some(({ kind }) => repeatsOldWords.has(kind))) return null;
   world.coverage.counts.best_replica_checks += 1;
   for (const other of world.machines) {
     if (other === winner || other === releaser) continue;

@@ -6,15 +6,18 @@
  */
 import type { AgentEvent, DiskRecord, Effect, Step } from '../../../agent/core/types.ts';
 import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
+import type { Chain } from '../store.ts';
 import { bootClock, type Machine, type World } from '../world.ts';
 import { isBestReplica } from './best-replica.ts';
 import { diskOnlyRises, epochRules } from './epochs.ts';
 import { releaseKeepsPromise, revisionRules } from './revisions.ts';
-import { whoElseAnswers } from './servers.ts';
+import { whoElseAnswers, whoElseHolds, whoElseOpened } from './servers.ts';
 
 export const ruleNames = [
   /** P1 */
   'two-servers',
+  /** P1, of the leases themselves: before anybody's server has started. */
+  'two-leases',
   /** P2 */
   'epoch-repeated',
   'epoch-fell',
@@ -24,6 +27,7 @@ export const ruleNames = [
   'old-epoch-followed',
   'start-after-deadline',
   'revision-reused',
+  'rows-mixed',
   'clean-release-untrue',
   'worse-replica',
   'no-master',
@@ -58,6 +62,8 @@ export interface Judge {
   serverStarted(world: World, machine: Machine): void;
   serverEnds(world: World, machine: Machine): void;
   wrote(head: number): void;
+  /** A tenure begins on these rows. */
+  began(chain: Chain): void;
   diskWritten(world: World, machine: Machine, record: DiskRecord): void;
   sent(world: World, machine: Machine, message: LeaseMessage): void;
   follows(world: World, machine: Machine, epoch: number): void;
@@ -112,7 +118,7 @@ export function judge(head: number): Judge {
     violate,
     recordLost(world, lost) {
       const known = Math.max(0, ...world.machines.filter(isVoter).map(epochOnDisk));
-      const alone = lost !== null && lost.list.committed && lost.list.members.length === 1;
+      const alone = lost?.list.committed && lost.list.members.length === 1;
       if (known > 0 && !(alone && known < lost.highest_epoch)) return;
       epochs.forget();
       followed.clear();
@@ -120,12 +126,16 @@ export function judge(head: number): Judge {
     },
     gateOpened(world, machine, epoch, deadline) {
       if (bootClock(world, machine) >= deadline) return;
+      report(world, 'two-leases', whoElseOpened(world, machine));
       const broken = epochs.gateOpened(machine, epoch);
       if (broken !== null) violate(world, broken.rule, broken.text);
     },
     mayAnswer: (world, machine) => report(world, 'two-servers', whoElseAnswers(world, machine)),
-    serverStarted: (world, machine) =>
-      report(world, 'revision-reused', revisions.serverStarted(machine)),
+    began: revisions.began,
+    serverStarted(world, machine) {
+      report(world, 'revision-reused', revisions.serverStarted(machine));
+      report(world, 'rows-mixed', revisions.mixed(machine));
+    },
     serverEnds(world) {
       lastServedAt = world.now;
     },
@@ -155,6 +165,7 @@ export function judge(head: number): Judge {
         report(world, 'start-after-deadline', epochs.startOrdered(world, machine, epoch));
       }
       if (epochs.isNewTenure(step, epoch)) {
+        report(world, 'two-leases', whoElseHolds(world, machine));
         world.coverage.counts.tenures += 1;
         const yieldedAt = yielded.get(machine) ?? Number.POSITIVE_INFINITY;
         const hasYielded = world.now - yieldedAt >= machine.config.yieldWait * 0.9;

@@ -3,20 +3,42 @@
  * it says: the named successor holds every row (section 5, L13).
  */
 import type { Release } from '../../../shared/protocol/lease-messages.ts';
-import { commonHead, headOf } from '../store.ts';
+import { type Chain, commonHead, headOf, type Segment } from '../store.ts';
 import { type Machine, machineOf, type World } from '../world.ts';
 
 export interface RevisionRules {
   wrote(head: number): void;
   /** A new cluster begins at revision 1. */
   forget(): void;
+  /** A new tenure begins on these rows. */
+  began(chain: Chain): void;
+  /** Rows that its lineage has cut off must not come back: text of the breach, or null. */
+  mixed(machine: Machine): string | null;
   /** Text of the breach, or null. */
   serverStarted(machine: Machine): string | null;
 }
 
 export function revisionRules(head: number): RevisionRules {
   let highest = head;
+  /** On which rows each tenure began. */
+  const bases = new Map<number, Segment | undefined>();
   return {
+    began(chain) {
+      const own = chain[chain.length - 1];
+      if (own !== undefined) bases.set(own.tenure, chain[chain.length - 2]);
+    },
+    mixed(machine) {
+      const { chain } = machine.store;
+      for (let i = 1; i < chain.length; i += 1) {
+        const { tenure } = chain[i] as Segment;
+        if (!bases.has(tenure)) continue;
+        const base = bases.get(tenure);
+        const below = chain[i - 1] as Segment;
+        if (base?.tenure === below.tenure && base.last === below.last) continue;
+        return `${machine.name} starts on rows that the lineage of its epoch had cut off`;
+      }
+      return null;
+    },
     forget() {
       highest = 0;
     },

@@ -1,0 +1,331 @@
+/** Every row of the table at the end of LEASE.md, "Errors that must be caught". */
+import type { Mutant } from './edits.ts';
+
+const voter = 'agent/core/lease/voter.ts';
+const holder = 'agent/core/lease/holder.ts';
+const candidate = 'agent/core/lease/candidate.ts';
+const rounds = 'agent/core/lease/rounds.ts';
+const silence = 'agent/core/lease/silence.ts';
+const learning = 'agent/core/lease/learning.ts';
+const lists = 'agent/core/lease/member-list.ts';
+
+const anyHigherBallot = {
+  file: voter,
+  find: 'if (!areSameBallot(state.run.promised, message.ballot)) return no(',
+  replace:
+    'if (state.run.promised !== null && compareBallots(message.ballot, state.run.promised) < 0) return no(',
+};
+const nonceNotCompared = {
+  file: voter,
+  find: 'if (message.nonces[config.node] !== state.nonce) return',
+  replace: 'if (false) return',
+};
+const acceptNonceNotCompared = {
+  file: rounds,
+  find: 'if (message.nonce !== round.nonces[from] || round.accepts',
+  replace: 'if (round.accepts',
+};
+const noSilence = {
+  file: silence,
+  find: '  voterTimer(start, config.leaseDuration, config);',
+  replace: '  start;',
+};
+
+const core: readonly Mutant[] = [
+  {
+    name: 'accepts-any-higher-ballot',
+    breaks: 'L6: the exact ballot promised',
+    edits: [anyHigherBallot],
+  },
+  {
+    name: 'accepts-any-higher-ballot-but-own-lock',
+    breaks: 'L6: the exact ballot promised, own lock respected',
+    edits: [
+      {
+        ...anyHigherBallot,
+        replace: `if (runs(state.run.accepted, turn) && state.run.accepted.owner !== from) return no('');
+  ${anyHigherBallot.replace}`,
+      },
+    ],
+  },
+  {
+    name: 'nonce-not-compared',
+    breaks: 'L5, L6: the voter’s own nonce',
+    edits: [nonceNotCompared, acceptNonceNotCompared],
+  },
+  {
+    name: 'nonce-not-compared-while-lists-change',
+    breaks: 'L5, L6 during list changes',
+    edits: [nonceNotCompared, acceptNonceNotCompared],
+    wishes: { profile: 'membership', nodes: 4 },
+  },
+  {
+    name: 'round-not-echoed',
+    breaks: 'L6: answers of two rounds are counted together',
+    edits: [
+      {
+        file: rounds,
+        find: 'if (round === null || message.round !== round.number) return false;',
+        replace: 'if (round === null) return false;',
+      },
+    ],
+    wishes: { profile: 'late' },
+  },
+  {
+    name: 'round-not-in-run',
+    breaks: 'L5: a round never used before',
+    edits: [
+      {
+        file: 'agent/core/start.ts',
+        find: '...freshRun, ...run, left: false',
+        replace: '...freshRun, ...run, left: false, round: 0',
+      },
+    ],
+    wishes: { profile: 'late' },
+  },
+  { name: 'no-silence', breaks: 'L2', edits: [noSilence] },
+  {
+    name: 'half-a-silence',
+    breaks: 'L2: one maximum lease',
+    edits: [
+      {
+        ...noSilence,
+        replace: '  voterTimer(start, config.leaseDuration / 2, config);',
+      },
+    ],
+  },
+  {
+    name: 'run-lost-and-no-silence',
+    breaks: 'L2 after a restart of the process',
+    edits: [
+      noSilence,
+      { file: 'test/sim/flaws.ts', find: 'runNotWritten: false', replace: 'runNotWritten: true' },
+    ],
+  },
+  {
+    name: 'timer-starts-after-sending',
+    breaks: 'L5: the owner’s timer starts before it sends',
+    edits: [
+      {
+        file: holder,
+        find: 'const deadline = fenceDeadline(round.sentAt, turn.config);',
+        replace: 'const deadline = fenceDeadline(turn.now, turn.config);',
+      },
+    ],
+    wishes: { profile: 'late' },
+  },
+  {
+    name: 'fence-later-than-the-lease',
+    breaks: 'L7',
+    edits: [
+      {
+        file: silence,
+        find: 'instant(Math.floor(sentAt + config.fenceAfter - config.clockResolution))',
+        replace: 'instant(Math.floor(sentAt + config.leaseDuration * 1.3))',
+      },
+    ],
+  },
+  {
+    name: 'epoch-not-durable',
+    breaks: 'L6: a higher epoch is on disk',
+    edits: [
+      { file: 'test/sim/flaws.ts', find: 'diskNotWritten: false', replace: 'diskNotWritten: true' },
+    ],
+  },
+  {
+    name: 'epoch-synced-after-the-answer',
+    breaks: 'L6: on disk before the answer',
+    edits: [
+      {
+        file: 'test/sim/flaws.ts',
+        find: 'diskWrittenLate: false',
+        replace: 'diskWrittenLate: true',
+      },
+    ],
+  },
+  {
+    name: 'epoch-not-from-a-majority',
+    breaks: 'L5: above the highest known by a majority',
+    edits: [
+      {
+        file: candidate,
+        find: "const higher = attempt.phase === 'preparing' && highest_epoch > attempt.highest;",
+        replace: 'const higher = false;',
+      },
+      {
+        file: candidate,
+        find: "const higher = attempt.phase === 'preparing' && message.highest_epoch > attempt.highest;",
+        replace: 'const higher = false;',
+      },
+    ],
+  },
+  {
+    name: 'epoch-not-plus-one',
+    breaks: 'L5: epoch + 1',
+    edits: [
+      {
+        file: candidate,
+        find: 'epoch: attempt.highest + 1 }',
+        replace: 'epoch: attempt.highest }',
+      },
+    ],
+  },
+  {
+    name: 'ballot-used-twice',
+    breaks: 'L1: never reused',
+    edits: [
+      {
+        file: candidate,
+        find: 'Math.max(run.counter, state.seenCounter, run.promised?.counter ?? 0) + 1;',
+        replace: 'Math.max(state.seenCounter, run.promised?.counter ?? 0, 1);',
+      },
+    ],
+    wishes: { profile: 'late' },
+  },
+  {
+    name: 'renewal-after-release',
+    breaks: 'L8: never serves again under that ballot',
+    edits: [
+      {
+        file: 'agent/core/promotion.ts',
+        find: 'dropRole(turn);\n  hearRelease(',
+        replace:
+          "change(turn, { stage: 'restarting', handover: null });\n  order(turn, 'start_server');\n  if (turn.now < 0) hearRelease(",
+      },
+    ],
+    wishes: { profile: 'handover' },
+  },
+  {
+    name: 'release-not-bound-to-its-ballot',
+    breaks: 'L8: ends only its own ballot',
+    edits: [
+      {
+        file: voter,
+        find: 'const ended = accepted !== null && isSameBallot(accepted.ballot, ballot);',
+        replace: 'const ended = accepted !== null && accepted.owner === from;',
+      },
+    ],
+    wishes: { profile: 'late' },
+  },
+  {
+    name: 'wiped-voter-votes-at-once',
+    breaks: 'L9: does not vote until it has learned',
+    edits: [
+      {
+        file: voter,
+        find: 'if (state.disk === null) return { text:',
+        replace: 'if (false) return { text:',
+      },
+    ],
+    wishes: { profile: 'wipes' },
+  },
+  {
+    name: 'wiped-voter-asks-only-one',
+    breaks: 'L9: a majority of the others',
+    edits: [
+      {
+        file: learning,
+        find: 'taught.length * 2 > asked.length',
+        replace: 'taught.length > 0',
+      },
+    ],
+    wishes: { profile: 'wipes' },
+  },
+  {
+    name: 'learns-during-its-silence',
+    breaks: 'L9: after its silence',
+    edits: [
+      {
+        file: learning,
+        find: 'if (isSilent(state, now)) {\n    arm(turn, ',
+        replace: 'if (false) {\n    arm(turn, ',
+      },
+    ],
+    wishes: { profile: 'wipes' },
+  },
+  {
+    name: 'two-wiped-voters-teach-each-other',
+    breaks: 'L9: voters that have not learned do not answer',
+    edits: [
+      {
+        file: learning,
+        find: "answer: disk === null ? 'fresh' : 'record',",
+        replace: "answer: 'record',",
+      },
+    ],
+    wishes: { profile: 'wipes' },
+  },
+  {
+    name: 'late-promise-not-checked',
+    breaks: 'L4: late Promises',
+    edits: [
+      {
+        file: candidate,
+        find: "if (attempt.phase === 'proposing' && contradicts(",
+        replace: 'if (false && contradicts(',
+      },
+    ],
+    wishes: { profile: 'late' },
+  },
+  {
+    name: 'next-change-without-commit',
+    breaks: 'L10: one voter in or out at a time',
+    edits: [
+      {
+        file: 'agent/core/lease/membership.ts',
+        find: 'if (!list.committed) return;\n  const leaver',
+        replace: 'const leaver',
+      },
+    ],
+    wishes: { profile: 'membership' },
+  },
+  {
+    name: 'candidate-ignores-a-newer-list',
+    breaks: 'L4, L10',
+    edits: [
+      {
+        file: candidate,
+        find: 'if (compareLists(message.list, attempt.list) > 0) {',
+        replace: 'if (false) {',
+      },
+      {
+        file: candidate,
+        find: 'if (message.list !== null && compareLists(message.list, attempt.list) > 0) {',
+        replace: 'if (false) {',
+      },
+    ],
+    wishes: { profile: 'membership' },
+  },
+  {
+    name: 'list-number-without-epoch',
+    breaks: 'L10: ordered by epoch, then number',
+    edits: [
+      {
+        file: lists,
+        find: 'a.epoch - b.epoch || a.number - b.number',
+        replace: 'a.number - b.number',
+      },
+    ],
+    wishes: { profile: 'membership', nodes: 4 },
+  },
+  {
+    name: 'predecessor-left-out',
+    breaks: 'L10: majorities of the list and of its predecessor',
+    edits: [
+      {
+        file: lists,
+        find: 'list.committed || list.previous.length === 0 ? [list.members] : [list.members, list.previous];',
+        replace: '[list.members];',
+      },
+    ],
+    wishes: { profile: 'membership', nodes: 4 },
+  },
+  {
+    name: 'pinned-without-own-lock',
+    breaks: 'L11: its own voter included',
+    edits: [{ file: lists, find: 'return granted.has(holder);', replace: 'return count >= 1;' }],
+    wishes: { profile: 'pair' },
+  },
+];
+
+export const leaseMutants = core;

@@ -1,0 +1,269 @@
+/**
+ * Deliberate errors outside the table of LEASE.md: in the fences and the shell (as the simulator
+ * models them), in the revision stream's lineage, in promotion, following, ranking and membership.
+ */
+import type { Edit, Mutant } from './edits.ts';
+
+const flaw = (name: string): Edit => ({
+  file: 'test/sim/flaws.ts',
+  find: `${name}: false,`,
+  replace: `${name}: true,`,
+});
+const promotion = 'agent/core/promotion.ts';
+const candidate = 'agent/core/lease/candidate.ts';
+const holder = 'agent/core/lease/holder.ts';
+const follow = 'agent/core/follow.ts';
+const vacancy = 'agent/core/lease/vacancy.ts';
+
+const fences: readonly Mutant[] = [
+  {
+    name: 'gate-ignores-the-boot',
+    breaks: 'gate: this boot’s id',
+    edits: [flaw('gateIgnoresBoot')],
+  },
+  {
+    name: 'data-path-lets-established-through',
+    breaks: 'data-path gate: established connections too',
+    edits: [flaw('gateNeverShuts')],
+    wishes: { profile: 'fencing' },
+  },
+  {
+    name: 'dead-mans-switch-trusts-the-wall-clock',
+    breaks: 'dead man’s switch: boot clock',
+    edits: [flaw('deadmanTrustsWall')],
+    wishes: { profile: 'fencing' },
+  },
+  {
+    name: 'dead-mans-switch-never-kills',
+    breaks: 'dead man’s switch',
+    edits: [flaw('deadmanNeverKills')],
+    wishes: { profile: 'fencing' },
+  },
+  { name: 'fence-forgotten', breaks: 'self-fence', edits: [flaw('fenceForgotten')] },
+  { name: 'start-ignores-the-gate', breaks: 'gate', edits: [flaw('startIgnoresGate')] },
+  {
+    name: 'fence-late-by-one-renewal',
+    breaks: 'self-fence deadline',
+    edits: [
+      {
+        file: 'agent/core/lease/silence.ts',
+        find: 'sentAt + config.fenceAfter - config.clockResolution',
+        replace: 'sentAt + config.fenceAfter + config.renewInterval - config.clockResolution',
+      },
+    ],
+    wishes: { profile: 'fencing' },
+  },
+  {
+    name: 'a-failed-write-is-ignored',
+    breaks: 'persist, then send',
+    edits: [flaw('failedWriteIgnored')],
+    wishes: { profile: 'disk' },
+  },
+];
+
+const stream: readonly Mutant[] = [
+  {
+    name: 'cut-back-skipped',
+    breaks: 'lineage: the receiver is cut back to the common epoch',
+    edits: [flaw('cutBackSkipped')],
+  },
+  {
+    name: 'resume-by-number-alone',
+    breaks: 'resume by digest',
+    edits: [flaw('resumesByNumber')],
+  },
+  { name: 'raise-left-out', breaks: 'raise on loss', edits: [flaw('raiseLeftOut')] },
+  {
+    name: 'last-revisions-not-sent',
+    breaks: 'planned handover',
+    edits: [flaw('lastRevisionsNotSent')],
+    wishes: { profile: 'handover' },
+  },
+  {
+    name: 'unclean-start-taken-for-clean',
+    breaks: 'an unclean boot is a lossy start',
+    edits: [
+      {
+        file: holder,
+        find: 'return datastore.clean && datastore.lineageEpoch === highest;',
+        replace: 'return datastore.lineageEpoch === highest;',
+      },
+    ],
+  },
+  {
+    name: 'any-release-vouches-for-the-last-revision',
+    breaks: 'L13: a clean stop',
+    edits: [{ file: follow, find: 'if (named && message.clean && ', replace: 'if (named && ' }],
+    wishes: { profile: 'handover' },
+  },
+  {
+    name: 'handed-over-once-counts-for-ever',
+    breaks: 'L13: lineage ends at the highest epoch',
+    edits: [
+      {
+        file: holder,
+        find: 'return run.handed === highest && datastore.lineageEpoch === highest;',
+        replace: 'return run.handed > 0;',
+      },
+      {
+        file: holder,
+        find: 'updateRun(turn, { held, handed: 0 });',
+        replace: 'updateRun(turn, { held });',
+      },
+    ],
+    wishes: { profile: 'handover' },
+  },
+];
+
+const roles: readonly Mutant[] = [
+  {
+    name: 'promotion-goes-on-without-its-lease',
+    breaks: 'promotion: the lease is checked at each step',
+    edits: [
+      {
+        file: promotion,
+        find: '  if (turn.now >= held.deadline) {\n    loseRole(turn, `the lease ran out during',
+        replace: '  if (false) {\n    loseRole(turn, `the lease ran out during',
+      },
+    ],
+    wishes: { profile: 'fencing' },
+  },
+  {
+    name: 'role-given-back-before-the-server-stopped',
+    breaks: 'release only after the stop is known',
+    edits: [
+      {
+        file: promotion,
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source file
+        find: "  explain(turn, `gives the role back: ${why}.`);\n  order(turn, 'stop_server');",
+        replace: "  order(turn, 'stop_server');\n  release(turn, null, false);",
+      },
+      {
+        file: promotion,
+        find: "turn.urgent.push({ kind: 'fence', epoch: held.epoch, reason: why }, { kind: 'close_gate' });",
+        replace: '',
+      },
+      {
+        file: promotion,
+        find: "  turn.urgent.push({ kind: 'close_gate' });\n  // Before",
+        replace: '  // Before',
+      },
+    ],
+  },
+  {
+    name: 'handover-without-stopping-the-server',
+    breaks: 'planned handover: stop first',
+    edits: [
+      {
+        file: promotion,
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source file
+        find: "  explain(turn, `hands the role over to ${to} (${handover.why}).`);\n  order(turn, 'stop_server');",
+        replace: "  order(turn, 'send_last_revisions');",
+      },
+    ],
+    wishes: { profile: 'handover' },
+  },
+  {
+    name: 'hosts-follow-a-lower-epoch',
+    breaks: 'whoever has seen a higher epoch refuses',
+    edits: [
+      {
+        file: follow,
+        find: 'if (state.run.held !== null || message.epoch < knownEpoch(state)) return;',
+        replace: 'if (state.run.held !== null) return;',
+      },
+    ],
+    wishes: { profile: 'late' },
+  },
+  {
+    name: 'higher-epoch-does-not-fence',
+    breaks: 'a higher epoch ends the role',
+    edits: [
+      {
+        file: holder,
+        find: '  if (epoch < held.epoch) return false;\n',
+        replace: '  if (epoch < held.epoch || epoch > held.epoch) return false;\n',
+      },
+      {
+        file: 'agent/core/mastership.ts',
+        find: '      overtaken(turn, message.epoch, message.master, from);\n',
+        replace: '',
+      },
+    ],
+  },
+  {
+    name: 'nobody-yields',
+    breaks: 'L14: the better replica wins',
+    edits: [
+      {
+        file: vacancy,
+        find: 'if (run.yield_until !== 0) return false;',
+        replace: 'if (run.yield_until >= 0) return false;',
+      },
+    ],
+  },
+  {
+    name: 'yields-anew-per-attempt',
+    breaks: 'L14: once per vacancy',
+    edits: [{ file: vacancy, find: 'if (run.yield_until !== 0) return false;', replace: '' }],
+  },
+  {
+    name: 'positions-without-their-epoch',
+    breaks: 'L14: epoch of the last row first',
+    edits: [
+      {
+        file: 'agent/core/lease/positions.ts',
+        find: 'a.lineage_epoch - b.lineage_epoch || a.revision - b.revision',
+        replace: 'b.lineage_epoch - a.lineage_epoch || a.revision - b.revision',
+      },
+    ],
+  },
+  {
+    name: 'cold-start-wait-never-ends',
+    breaks: 'L14: the last owner is waited for, for a bounded time',
+    edits: [
+      {
+        file: vacancy,
+        find: 'if (owner === null || owner === config.node || now >= state.run.cold_until) return false;',
+        replace:
+          'if (owner === null || owner === config.node || state.run.cold_until === 0) return false;',
+      },
+    ],
+    wishes: { profile: 'cold' },
+  },
+  {
+    name: 'voter-timer-too-short',
+    breaks: 'L6: the voter’s timer is a whole lease',
+    edits: [
+      {
+        file: 'agent/core/lease/silence.ts',
+        find: '=> instant(Math.ceil(now + duration + config.clockResolution));',
+        replace: '=> instant(Math.ceil(now + duration * 0.7));',
+      },
+    ],
+  },
+  {
+    name: 'holder-not-renewed-in-time',
+    breaks: 'renewals',
+    edits: [
+      {
+        file: holder,
+        find: "arm(turn, 'renew', after(sentAt, turn.config.renewInterval));",
+        replace: "arm(turn, 'renew', after(sentAt, turn.config.leaseDuration));",
+      },
+    ],
+  },
+  {
+    name: 'refused-candidate-gives-up',
+    breaks: 'liveness: another attempt follows',
+    edits: [
+      {
+        file: candidate,
+        find: '  scheduleAttempt(turn, Math.min(retryAfter, config.leaseDuration));',
+        replace: '',
+      },
+    ],
+  },
+];
+
+export const otherMutants: readonly Mutant[] = [...fences, ...stream, ...roles];
