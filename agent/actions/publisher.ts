@@ -1,5 +1,5 @@
 /**
- * Publishes this node's report: every two seconds, and soon after a change worth telling.
+ * Publishes this node's report: every four seconds, and soon after a change worth telling.
  *
  * To every broker as JSON (retained) with the values for people, and sealed over the direct links,
  * so that `baton status` works without any coordinator. Values for people that did not change are
@@ -12,7 +12,7 @@ import { instant, milliseconds, seconds } from '../../shared/time/duration.ts';
 import { peopleTopics } from '../report.ts';
 import { throttled } from './throttle.ts';
 
-const PERIOD = seconds(2);
+const PERIOD = seconds(4);
 /** Over direct links only this often while some broker is connected: they are the second way. */
 const LINK_PERIOD = seconds(10);
 /** Changes come in bunches: a promotion has a dozen within a second. */

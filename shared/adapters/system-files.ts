@@ -70,7 +70,7 @@ function writeAll(descriptor: number, text: string): void {
 
 function replace(path: string, text: string, options: { sync: boolean; mode?: number }): void {
   // A symbolic link stays one: its target is replaced, not the link.
-  const target = unlessMissing(path, () => realpathSync(path));
+  const target = unlessMissing(path, () => realpathSync.native(path));
   const old = unlessMissing(null, () => statSync(target).mode & 0o7777);
   const directory = dirname(target);
   written += 1;
