@@ -11,6 +11,8 @@ import { secondsOf } from './timeline.ts';
 
 /** Lease, stagger, yield and a slow server; what takes longer than this has failed. */
 const LIMIT_MS = 60_000;
+/** Answers that a killed server had sent are read within this time; nobody serves so soon. */
+const LAST_ANSWERS_MS = 1000;
 
 export interface Fault {
   /** For the table. */
@@ -46,7 +48,7 @@ const follow = async (stage: Stage, fault: Fault) => {
     observer.firstHolder(since, fault.epochBefore),
   );
   const ready = await stage.waitFor('a new server that is ready', LIMIT_MS, () =>
-    probes.firstReady(since, old),
+    probes.firstReady(old === undefined ? since + LAST_ANSWERS_MS : since, old),
   );
   const node = stage.cluster.node(ready.node);
   const report = observer.report(node.name);

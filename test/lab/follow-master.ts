@@ -5,14 +5,14 @@
  */
 import { readFileSync, statSync } from 'node:fs';
 import { masterAddress } from '../../agent/actions/hosts-line.ts';
-import type { LabNode } from './lab-node.ts';
+import type { WatchedNode } from './watched.ts';
 
 interface Line {
   readonly address: string;
   readonly writtenMs: number;
 }
 
-const lineOf = (node: LabNode): Line | null => {
+const lineOf = (node: WatchedNode): Line | null => {
   try {
     const address = masterAddress(readFileSync(node.place.hostsFile, 'utf8'));
     if (address === null) return null;
@@ -23,7 +23,7 @@ const lineOf = (node: LabNode): Line | null => {
 };
 
 /** Nodes that hosts files point at, newest line first, each once. Empty before the first master. */
-export const announcedMasters = (nodes: readonly LabNode[]): LabNode[] => {
+export const announcedMasters = (nodes: readonly WatchedNode[]): WatchedNode[] => {
   const lines = nodes
     .filter(({ on }) => on)
     .map(lineOf)

@@ -11,6 +11,7 @@ import type { StatusAnswer } from '../../agent/cli/control.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
 import type { NodeReport } from '../../shared/protocol/report.ts';
 import type { LabNode } from './lab-node.ts';
+import type { WatchedNode } from './watched.ts';
 
 const PERIOD_MS = 50;
 
@@ -39,7 +40,7 @@ const same = (a: Sighting | undefined, b: Sighting): boolean =>
   a.epoch === b.epoch;
 
 export class Observer {
-  readonly #nodes: readonly LabNode[];
+  readonly #nodes: readonly WatchedNode[];
   readonly #clock = systemClock();
   readonly #reports = new Map<string, { report: NodeReport; atMs: number }>();
   readonly #last = new Map<string, Sighting>();
@@ -48,7 +49,7 @@ export class Observer {
   readonly #holders: Holder[] = [];
   #timer: NodeJS.Timeout | null = null;
 
-  constructor(nodes: readonly LabNode[]) {
+  constructor(nodes: readonly WatchedNode[]) {
     this.#nodes = nodes;
   }
 
@@ -93,7 +94,7 @@ export class Observer {
     return Math.max(0, ...this.#holders.map(({ epoch }) => epoch));
   }
 
-  #ask(node: LabNode): void {
+  #ask(node: WatchedNode): void {
     if (!node.on || this.#busy.has(node.name)) return;
     this.#busy.add(node.name);
     void askAgent(this.#clock, node.place.controlSocket, { verb: 'status' })

@@ -7,9 +7,9 @@
  */
 import { connect } from 'node:net';
 import { type ApiClient, apiClient } from './api-client.ts';
-import type { LabNode } from './lab-node.ts';
 import { API_PORT } from './layout.ts';
 import type { Answer } from './overlap.ts';
+import type { WatchedNode } from './watched.ts';
 
 export const PROBE_PERIOD_MS = 20;
 /** A server that says nothing for this long is asked anew. */
@@ -46,13 +46,13 @@ const knock = (address: string): Promise<boolean> =>
   });
 
 class Prober {
-  readonly #node: LabNode;
+  readonly #node: WatchedNode;
   readonly #client: ApiClient;
   readonly #seen: Seen[];
   #answered = false;
   #busy = false;
 
-  constructor(node: LabNode, seen: Seen[]) {
+  constructor(node: WatchedNode, seen: Seen[]) {
     this.#node = node;
     this.#client = apiClient(node.place.address, 'baton-probe/1');
     this.#seen = seen;
@@ -79,7 +79,7 @@ class Prober {
   }
 }
 
-export const startProbes = (nodes: readonly LabNode[]): Probes => {
+export const startProbes = (nodes: readonly WatchedNode[]): Probes => {
   const seen: Seen[] = [];
   const probers = nodes.map((node) => new Prober(node, seen));
   const timer = setInterval(() => {

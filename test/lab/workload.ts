@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type ApiAnswer, type ApiClient, apiClient } from './api-client.ts';
 import { announcedMasters } from './follow-master.ts';
-import type { LabNode } from './lab-node.ts';
 import { Ledger, type ServerState } from './ledger.ts';
+import type { WatchedNode } from './watched.ts';
 import { KEY_PREFIX, type PlannedWrite, type WriteOutcome, WritePlan } from './write-plan.ts';
 
 export const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
@@ -58,7 +58,7 @@ const revisionOf = (text: string): number | null => {
 };
 
 /** The admin token that the stand-ins leave beside the datastore; it is the cluster's. */
-const tokenOf = (node: LabNode): string | undefined => {
+const tokenOf = (node: WatchedNode): string | undefined => {
   try {
     return readFileSync(join(node.place.k3sDataDir, 'server/cred/admin.token'), 'utf8').trim();
   } catch {
@@ -68,19 +68,19 @@ const tokenOf = (node: LabNode): string | undefined => {
 
 export class Workload {
   readonly ledger = new Ledger();
-  readonly #nodes: readonly LabNode[];
+  readonly #nodes: readonly WatchedNode[];
   readonly #rate: number;
   readonly #plan = new WritePlan(KEYS, Math.random);
   readonly #clients = new Map<string, ApiClient>();
   readonly #acknowledged: Acknowledgement[] = [];
   #token: string | undefined;
-  #target: LabNode | null = null;
+  #target: WatchedNode | null = null;
   #under = 0;
   #paused = true;
   #stopped = false;
   #loop: Promise<void> | null = null;
 
-  constructor(nodes: readonly LabNode[], rate: number) {
+  constructor(nodes: readonly WatchedNode[], rate: number) {
     this.#nodes = nodes;
     this.#rate = rate;
   }
@@ -122,7 +122,7 @@ export class Workload {
   /**
    * Every object that `node` holds, with the writes paused meanwhile; null when it does not answer.
    */
-  async readState(node: LabNode): Promise<ServerState | null> {
+  async readState(node: WatchedNode): Promise<ServerState | null> {
     const wasPaused = this.#paused;
     await this.pause();
     const token = tokenOf(node) ?? this.#token;
@@ -135,7 +135,7 @@ export class Workload {
     return answer.status === 200 ? stateOf(answer.text) : null;
   }
 
-  #client(node: LabNode): ApiClient {
+  #client(node: WatchedNode): ApiClient {
     const known = this.#clients.get(node.name);
     if (known !== undefined) return known;
     const made = apiClient(node.place.address, 'baton-workload/1');
@@ -170,7 +170,7 @@ export class Workload {
     }
   }
 
-  #send(node: LabNode): void {
+  #send(node: WatchedNode): void {
     this.#write(node)
       .then((answered) => {
         if (!answered && this.#target === node) this.#target = null;
@@ -184,7 +184,7 @@ export class Workload {
   }
 
   /** One write. False when no useful answer came. */
-  async #write(node: LabNode): Promise<boolean> {
+  async #write(node: WatchedNode): Promise<boolean> {
     const write = this.#plan.next();
     if (write === null) return true;
     this.#under += 1;
@@ -199,7 +199,7 @@ export class Workload {
     return outcome !== 'unknown';
   }
 
-  #record({ number, kind, key }: PlannedWrite, node: LabNode, answer: ApiAnswer): void {
+  #record({ number, kind, key }: PlannedWrite, node: WatchedNode, answer: ApiAnswer): void {
     const revision = kind === 'delete' ? null : revisionOf(answer.text);
     this.ledger.acknowledge(number, key, { ms: answer.atMs, node: node.name, revision });
     this.#acknowledged.push({ number, node: node.name, revision, atMs: answer.atMs });

@@ -9,6 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitFor } from '../wait-for.ts';
+import type { WatchedNode, WatchedPlace } from '../watched.ts';
 import { ControlGroup } from './control-group.ts';
 import { Disk } from './disk.ts';
 import { runAside } from './host.ts';
@@ -28,7 +29,7 @@ export interface MachineOptions {
   readonly lower: readonly string[];
 }
 
-export class Machine {
+export class Machine implements WatchedNode {
   readonly name: string;
   readonly address: string;
   readonly disk: Disk;
@@ -54,6 +55,16 @@ export class Machine {
 
   get frozen(): boolean {
     return this.#frozen;
+  }
+
+  /** What is watched from outside. Through the first process, because `/run` is its own tmpfs. */
+  get place(): WatchedPlace {
+    return {
+      address: this.address,
+      hostsFile: this.path('/etc/hosts'),
+      k3sDataDir: this.path('/var/lib/rancher/k3s'),
+      controlSocket: this.path('/run/baton/control.sock'),
+    };
   }
 
   /** A path of the machine as one of ours, its tmpfs included. Only while it is on. */
