@@ -21,7 +21,7 @@ import { isSameBallot } from './ballot.ts';
 import { nextEpoch } from './epochs.ts';
 import { win } from './holder.ts';
 import { asked, compareLists, hasMajority } from './member-list.ts';
-import { comparePositions, hearPositions, ownPosition } from './positions.ts';
+import { comparePositions, hearPositions, ownPosition, rowsElsewhere } from './positions.ts';
 import { isVoter } from './roles.ts';
 import { countAccept, sendRound } from './rounds.ts';
 import { earliestAttempt, mayAsk, scheduleAttempt, yieldOnce } from './vacancy.ts';
@@ -136,16 +136,6 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
   const epoch = nextEpoch(attempt.highest, attempt.list, turn.config);
   update(turn, { attempt: { ...attempt, phase: 'proposing', epoch } });
   proposeAgain(turn);
-}
-
-/**
- * A node without rows is no replica: its server would begin an empty cluster, to which every other
- * node would then be cut back. So it leaves the role alone while it knows of anybody with rows,
- * reachable or not; only where nobody is known to hold any, it may begin one (L14).
- */
-function rowsElsewhere({ datastore, positions }: CoreState): NodeName | null {
-  if (datastore.revision > 0) return null;
-  return Object.values(positions).find(({ revision }) => revision > 0)?.node ?? null;
 }
 
 /**

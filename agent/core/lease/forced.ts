@@ -10,6 +10,7 @@ import { instant } from '../../../shared/time/duration.ts';
 import { arm, explain, reply, type Turn, update, updateDisk, updateRun } from '../turn.ts';
 import { nextEpoch } from './epochs.ts';
 import { foundingList } from './member-list.ts';
+import { rowsElsewhere } from './positions.ts';
 import { isEligible } from './roles.ts';
 import { isSilent } from './silence.ts';
 import { foreignLock, scheduleAttempt } from './vacancy.ts';
@@ -18,6 +19,7 @@ import { foreignLock, scheduleAttempt } from './vacancy.ts';
 export function scheduleForced(turn: Turn, id: string): void {
   const { state, now, config } = turn;
   const { disk, run } = state;
+  const holder = rowsElsewhere(state);
   if (disk === null || !isEligible(config, config.node)) {
     reply(turn, id, false, 'This node can’t become master: not eligible, or without a record.');
   } else if (run.held !== null) {
@@ -25,6 +27,9 @@ export function scheduleForced(turn: Turn, id: string): void {
   } else if (disk.list.members.length > 2) {
     const voters = disk.list.members.join(', ');
     reply(turn, id, false, `The voters are ${voters}: a majority of them decides by itself.`);
+  } else if (holder !== null) {
+    const text = `This node holds no replica: it would begin an empty cluster. ${holder} holds rows.`;
+    reply(turn, id, false, text);
   } else {
     update(turn, { forced: true });
     const until = Math.max(foreignLock(state, now, config) ?? 0, run.silent_until, now);
@@ -39,6 +44,11 @@ export function forceNow(turn: Turn): void {
   const { state, now, config } = turn;
   const { disk, run } = state;
   if (!state.forced || disk === null || run.held !== null) return;
+  if (rowsElsewhere(state) !== null) {
+    update(turn, { forced: false });
+    explain(turn, 'is not promoted alone after all: its replica is gone.');
+    return;
+  }
   const lock = foreignLock(state, now, config);
   if (lock !== null || isSilent(state, now)) {
     arm(turn, 'sit-out', instant(Math.max(lock ?? 0, run.silent_until)));

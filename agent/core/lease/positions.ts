@@ -9,7 +9,7 @@ import type { NodeName, Position } from '../../../shared/protocol/lease-messages
 import type { Instant } from '../../../shared/time/duration.ts';
 import type { CoreState } from '../state.ts';
 import { type Turn, update } from '../turn.ts';
-import type { CoreConfig, DatastoreFacts } from '../types.ts';
+import type { CoreConfig } from '../types.ts';
 import { isEligible, isKnown } from './roles.ts';
 
 /** Negative when `a` goes less far than `b`, 0 when they are equal. */
@@ -78,6 +78,12 @@ export function knownPositions(
   return isEligible(config, config.node) ? [ownPosition(state, now, config), ...known] : known;
 }
 
-/** Nothing was ever stored here: neither rows nor files. */
-export const isEmpty = (facts: DatastoreFacts): boolean =>
-  facts.source === 'none' && facts.revision === 0 && facts.lineageEpoch === 0;
+/**
+ * A node without rows is no replica: its server would begin an empty cluster, to which every other
+ * node would then be cut back. So it leaves the role alone while it knows of anybody with rows,
+ * reachable or not; only where nobody is known to hold any, it may begin one (L14).
+ */
+export function rowsElsewhere({ datastore, positions }: CoreState): NodeName | null {
+  if (datastore.revision > 0) return null;
+  return Object.values(positions).find(({ revision }) => revision > 0)?.node ?? null;
+}

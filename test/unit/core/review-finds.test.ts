@@ -13,6 +13,11 @@ function serving(nodes: readonly string[] = names): CoreCluster {
   return cluster;
 }
 
+const promote = {
+  kind: 'command',
+  id: '9',
+  command: { name: 'promote', other_is_dead: true },
+} as const;
 const found = { kind: 'command', id: '9', command: { name: 'found' } } as const;
 
 describe('a node that holds nothing', () => {
@@ -46,6 +51,31 @@ describe('a node that holds nothing', () => {
     cluster.boot('a');
     cluster.run(60_000);
     expect(cluster.serving()).toHaveLength(1);
+  });
+});
+
+describe('a forced promotion of a node that holds nothing', () => {
+  it('is refused: it would begin an empty cluster (L12)', () => {
+    const cluster = serving(['a', 'b']);
+    cluster.run(5000);
+    cluster.powerOff('a');
+    cluster.setDatastore('b', nothing);
+    cluster.give('b', promote);
+    expect(cluster.trace.at(-1)).toContain('reply 9 false This node holds no replica');
+    cluster.run(20_000);
+    expect(cluster.view('b').list?.members).toEqual(['a', 'b']);
+  });
+
+  it('and given up when the replica is lost during the wait', () => {
+    const cluster = serving(['a', 'b']);
+    cluster.run(5000);
+    cluster.powerOff('a');
+    cluster.give('b', promote);
+    expect(cluster.trace.at(-1)).toContain('reply 9 true');
+    cluster.setDatastore('b', nothing);
+    cluster.run(20_000);
+    expect(cluster.serving()).toEqual([]);
+    expect(cluster.view('b').list?.members).toEqual(['a', 'b']);
   });
 });
 
