@@ -13,6 +13,7 @@ import { DEMO_USAGE, type DemoOptions, readDemoOptions } from './demo-options.ts
 import { faultTable } from './fault-table.ts';
 import { killAgainAndAgain } from './kills.ts';
 import { describeOverlap } from './overlap.ts';
+import { PROBE_PERIOD_MS } from './probes.ts';
 import { makeResult, publishResult } from './result-file.ts';
 import { agentFreezes, allDie, coordinatorDies, type FreezeVerdict, firstStart } from './scenes.ts';
 import { type Stage, setStage } from './stage.ts';
@@ -104,6 +105,10 @@ const perform = async (
   try {
     const { controlPlane, folder, nodes } = stage.cluster;
     const where = nodes.map(({ name, place }) => `${name} ${place.address}`).join(', ');
+    timeline.print(
+      `baton loses its master in every way there is: ${nodes.length} nodes, ${options.rate} writes ` +
+        `per second, every API probed each ${PROBE_PERIOD_MS} ms`,
+    );
     timeline.print(`control plane: ${controlPlane.version} (${controlPlane.name})`);
     timeline.print(
       `${where}; folders and logs in ${folder}${options.keep ? '' : ' until the end'}`,

@@ -5,7 +5,7 @@
 import type { FaultRow } from './fault-table.ts';
 import type { LabNode } from './lab-node.ts';
 import type { Operation } from './ledger.ts';
-import { leaseTakenMs, serverStartedMs } from './observer.ts';
+import { leaseTaken, serverStartedMs } from './observer.ts';
 import type { Stage } from './stage.ts';
 import { secondsOf } from './timeline.ts';
 
@@ -26,8 +26,8 @@ export interface Fault {
   readonly servedUntilMs?: () => number;
 }
 
-const after = (fault: Fault, atMs: number | null | undefined): number | null =>
-  atMs === null || atMs === undefined ? null : atMs - fault.atMs;
+const after = (fault: Fault, atMs: number | null): number | null =>
+  atMs === null || !Number.isFinite(atMs) ? null : atMs - fault.atMs;
 
 /** Waits for lease, ready API and first write, in that order, and tells of each. */
 const follow = async (stage: Stage, fault: Fault) => {
@@ -53,7 +53,11 @@ const follow = async (stage: Stage, fault: Fault) => {
   const node = stage.cluster.node(ready.node);
   const report = observer.report(node.name);
   const started = serverStartedMs(node);
-  const leaseMs = (report === null ? null : leaseTakenMs(node, report)) ?? holder.atMs;
+  const taken = report === null ? null : leaseTaken(node, report);
+  const leaseMs = taken?.takenMs ?? holder.atMs;
+  // Whoever told first: the asking sees every survivor, each 50 ms; the timeline only the new one.
+  const detections = [missed?.atMs, missed === null ? null : taken?.missedMs];
+  const detectedMs = Math.min(...detections.filter((one) => typeof one === 'number'));
   const epoch = report?.epoch ?? holder.epoch;
   timeline.tell('lease', `${node.name} holds the lease: epoch ${epoch}, ${then(leaseMs)}`, leaseMs);
   if (started !== null && started > since) {
@@ -64,7 +68,7 @@ const follow = async (stage: Stage, fault: Fault) => {
     // Not since the fault: the last answers of a killed server arrive a moment after it.
     workload.firstAcknowledged(leaseMs, ready.node),
   );
-  return { missed, leaseMs, started, ready, first };
+  return { detectedMs, leaseMs, started, ready, first };
 };
 
 /** How long the cut-off server went on taking writes that nobody else has. */
@@ -107,7 +111,7 @@ export const failover = async (stage: Stage, fault: Fault): Promise<FaultRow> =>
     fault: fault.fault,
     node: fault.node?.name ?? null,
     atMs: fault.atMs,
-    detectionMs: after(fault, seen.missed?.atMs),
+    detectionMs: after(fault, seen.detectedMs),
     leaseMs: after(fault, seen.leaseMs),
     promotionMs: after(fault, seen.started),
     readyMs: after(fault, seen.ready.atMs),

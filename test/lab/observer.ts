@@ -127,18 +127,27 @@ export const serverStartedMs = (node: LabNode): number | null => {
   }
 };
 
+/** Two moments of a change of master, wall clock in ms. */
+export interface LeaseTaken {
+  /** The new master missed the old one; null where there was none before. */
+  readonly missedMs: number | null;
+  readonly takenMs: number;
+}
+
 /**
- * When the new master took the lease, by its own timeline (milliseconds between its steps), pinned
- * to the wall clock by the pid file of the server that it started. Finer than asking can see; null
- * when the timeline does not reach back so far.
+ * When the new master missed the old one and took the lease, by its own timeline (milliseconds
+ * between its steps), pinned to the wall clock by the pid file of the server that it started. Finer
+ * than asking can see; null when the timeline does not reach back so far.
  */
-export const leaseTakenMs = (node: LabNode, report: NodeReport): number | null => {
+export const leaseTaken = (node: LabNode, report: NodeReport): LeaseTaken | null => {
   const started = serverStartedMs(node);
   const { promotion } = report;
-  const start = promotion.findLast(({ step }) => step === 'start_server');
-  const holds = promotion.findLast(
-    ({ step }) => step === `${node.name} holds epoch ${report.epoch}`,
-  );
-  if (started === null || start === undefined || holds === undefined) return null;
-  return Math.round(started - (start.at_ms - holds.at_ms));
+  const at = (wanted: (step: string) => boolean): number | null =>
+    promotion.findLast(({ step }) => wanted(step))?.at_ms ?? null;
+  const start = at((step) => step === 'start_server');
+  const holds = at((step) => step === `${node.name} holds epoch ${report.epoch}`);
+  if (started === null || start === null || holds === null) return null;
+  const missed = at((step) => step.endsWith(' was missed'));
+  const wall = (atMs: number): number => Math.round(started - (start - atMs));
+  return { missedMs: missed === null ? null : wall(missed), takenMs: wall(holds) };
 };
