@@ -53,11 +53,11 @@ export function messenger(options: MessengerOptions): Messenger {
 
   const isCopy = (mac: string): boolean => {
     const at = recent.get(mac);
-    return at !== undefined && clock.now() - at < COPY_WINDOW_MS;
+    return at !== undefined && clock.monotonicMilliseconds() - at < COPY_WINDOW_MS;
   };
   const remember = (mac: string): void => {
     recent.delete(mac);
-    recent.set(mac, clock.now());
+    recent.set(mac, clock.monotonicMilliseconds());
     const oldest = recent.keys().next();
     if (recent.size > REMEMBERED && !oldest.done) recent.delete(oldest.value);
   };

@@ -8,7 +8,11 @@
  * As master it sends from the moment the server was started until the tenure is over, also while a
  * fenced server's last rows are still on their way: they may save a revision, and a receiver that
  * has seen a higher epoch refuses them. Does not decide whom to follow.
+ *
+ * Nobody waits for what runs in the line by itself, so whatever fails there is told and tried
+ * again: an exception would end the agent, and silence would end the stream.
  */
+import { isBatonError } from '../../shared/errors/baton-error.ts';
 import type { Clock, TimerHandle } from '../../shared/ports/clock.ts';
 import type { FrameConnection } from '../../shared/ports/network.ts';
 import type { NodeName } from '../../shared/protocol/lease-messages.ts';
@@ -35,6 +39,8 @@ const FLUSH_LIMIT = seconds(10);
 const RETIRE_AGAIN = seconds(30);
 /** A server that is being fenced is gone within this time, or the fence tells of it. */
 const SERVER_AGAIN = milliseconds(200);
+/** A source that did not open (a full disk, a server that is just starting) is tried again then. */
+const SOURCE_AGAIN = seconds(1);
 /** Until then a small datastore has been copied; cards wear, so one write per change is enough. */
 const SAVE_AFTER_CHANGE = seconds(15);
 
@@ -143,14 +149,23 @@ function oneAfterTheOther(): InLine {
   };
 }
 
+/** Our own bugs leave; whatever a machine can bring about becomes a finding. */
+const teller =
+  ({ finding }: ReplicationOptions) =>
+  (what: string, error: unknown): void => {
+    if (isBatonError(error) && error.kind === 'invariant') throw error;
+    finding({ code: 'source-failed', text: `${what}: ${String(error)}` });
+  };
+
 /** The last facts known while a failing disk or a busy server keeps the new ones back. */
-function lastKnownFacts({ datastore, finding }: ReplicationOptions): () => DatastoreFacts {
+function lastKnownFacts(options: ReplicationOptions): () => DatastoreFacts {
+  const told = teller(options);
   let known: DatastoreFacts = { lineageEpoch: 0, revision: 0, clean: true, source: 'none' };
   return () => {
     try {
-      known = datastore.facts();
+      known = options.datastore.facts();
     } catch (error) {
-      finding({ code: 'source-failed', text: `the datastore cannot be read: ${error}` });
+      told('the datastore cannot be read', error);
     }
     return known;
   };
@@ -163,8 +178,11 @@ export function createReplication(options: ReplicationOptions): Replication {
   let stoppedInOrder = false;
   let installedFrom: InstallOrder['from'] = 'none';
   let wanted: FollowTarget | null = null;
+  /** The own server whose revisions are to be sent; null once its tenure is over. */
+  let serving: { readonly epoch: number } | null = null;
 
   const inLine = oneAfterTheOther();
+  const told = teller(options);
   const facts = lastKnownFacts(options);
   const tellPosition = throttled(clock, TELL_PERIOD, () =>
     post({ kind: 'datastore', facts: facts() }),
@@ -178,8 +196,15 @@ export function createReplication(options: ReplicationOptions): Replication {
     sender.close(why);
     sender = null;
     datastore.stopSource();
-    if (stoppedInOrder) await datastore.serverStopped();
+    const inOrder = stoppedInOrder;
     stoppedInOrder = false;
+    if (!inOrder) return;
+    try {
+      await datastore.serverStopped();
+    } catch (error) {
+      // It counts as running on, so the next boot starts on it with the raise.
+      told('the stopped server’s datastore is perhaps not on the disk', error);
+    }
   };
 
   const beginTenure = (epoch: number): void => {
@@ -217,21 +242,42 @@ export function createReplication(options: ReplicationOptions): Replication {
     return true;
   };
 
+  /** Null once the stream is received, otherwise how long to wait before the next try. */
+  const tryToReceive = async (target: FollowTarget): Promise<Duration | null> => {
+    try {
+      await endTenure(`${target.node} is master`);
+      // A fence may still be at work; its server's files are not moved under it.
+      if (!(await options.serverGone())) return SERVER_AGAIN;
+      if (!(await retire())) return RETIRE_AGAIN;
+      receiver.follow(target);
+      return null;
+    } catch (error) {
+      told(`${target.node} cannot be received from yet`, error);
+      return RETIRE_AGAIN;
+    }
+  };
+
   const receive = async (target: FollowTarget): Promise<void> => {
     if (wanted !== target) return;
-    await endTenure(`${target.node} is master`);
-    // A fence may still be at work; its server's files are not moved under it.
-    const gone = await options.serverGone();
-    if (gone && (await retire())) {
-      receiver.follow(target);
-      return;
+    const pause = await tryToReceive(target);
+    if (pause !== null) clock.in(pause, () => void inLine(() => receive(target)));
+  };
+
+  const send = async (server: { readonly epoch: number }): Promise<void> => {
+    if (serving !== server) return;
+    try {
+      await endTenure('the server was started again');
+      beginTenure(server.epoch);
+      tellPosition();
+    } catch (error) {
+      told('no revisions are sent yet', error);
+      clock.in(SOURCE_AGAIN, () => void inLine(() => send(server)));
     }
-    const pause = gone ? RETIRE_AGAIN : SERVER_AGAIN;
-    clock.in(pause, () => void inLine(() => receive(target)));
   };
 
   const install = async (order: InstallOrder): Promise<StepResult> => {
-    wanted = null;
+    // Its epoch is over: what it would put in place would pass for a newer history than it is.
+    if (wanted !== null) return { ok: false, detail: `${wanted.node} is master by now` };
     receiver.follow(null);
     await endTenure('a new tenure begins');
     installedFrom = order.from;
@@ -249,7 +295,12 @@ export function createReplication(options: ReplicationOptions): Replication {
   };
 
   return {
-    installDatastore: (order) => inLine(() => install(order)),
+    installDatastore(order) {
+      // Now, not in the line: a master that is followed after this order stays followed.
+      wanted = null;
+      serving = null;
+      return inLine(() => install(order));
+    },
     // Own files of the last tenure, or none at all, need nothing from an archive.
     installArchive: () =>
       inLine(async () =>
@@ -266,18 +317,15 @@ export function createReplication(options: ReplicationOptions): Replication {
       stoppedInOrder = true;
     },
     serverUp(epoch) {
-      void inLine(async () => {
-        await endTenure('the server was started again');
-        beginTenure(epoch);
-        tellPosition();
-      }).catch((error: unknown) =>
-        options.finding({ code: 'source-failed', text: `no revisions are sent: ${String(error)}` }),
-      );
+      const server = { epoch };
+      serving = server;
+      void inLine(() => send(server));
     },
     follow(target) {
       if (wanted?.node === target.node && wanted.epoch === target.epoch) return;
       if (wanted?.epoch !== target.epoch) saver.soon('change of master');
       wanted = target;
+      serving = null;
       void inLine(() => receive(target));
     },
     attach(connection) {
@@ -286,12 +334,21 @@ export function createReplication(options: ReplicationOptions): Replication {
     },
     positionMoved: tellPosition,
     facts,
-    receivers: () => sender?.receivers() ?? [],
+    receivers() {
+      try {
+        return sender?.receivers() ?? [];
+      } catch (error) {
+        told('the receivers’ lag cannot be told', error);
+        return [];
+      }
+    },
     async close(withSave) {
+      serving = null;
       tellPosition.cancel();
       acknowledgements.cancel();
       receiver.close();
       await saver.close(withSave);
+      wanted = null;
       await inLine(() => endTenure('stopping'));
       datastore.close();
     },

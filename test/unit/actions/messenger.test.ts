@@ -1,0 +1,84 @@
+/** The messenger: one seal for every path, copies dropped, strangers told once. */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { messenger } from '../../../agent/actions/messenger.ts';
+import { generateClusterKey, KEY_BYTES } from '../../../shared/crypto/key-file.ts';
+import { clusterKeyring } from '../../../shared/crypto/keyring.ts';
+import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
+import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
+import { seconds } from '../../../shared/time/duration.ts';
+
+const nodes = ['a', 'b', 'c'].map((name) => ({ name, eligible: true }));
+const key = (fill: number) => generateClusterKey(new Uint8Array(KEY_BYTES).fill(fill));
+const message: LeaseMessage = { kind: 'learn', request: 'r:1' };
+
+const make = (self: string, keyFill = 1) => {
+  const clock = fakeClock();
+  const sent: Uint8Array[] = [];
+  const heard: string[] = [];
+  const refused: string[] = [];
+  const letters = messenger({
+    keyring: clusterKeyring(key(keyFill), self, nodes),
+    clock,
+    paths: [
+      (_to, bytes) => sent.push(bytes) > 0,
+      () => {
+        throw new TypeError('this path is broken');
+      },
+    ],
+    onMessage: (from, { kind }) => heard.push(`${from} ${kind}`),
+    refused: (from, reason) => refused.push(`${from} ${reason}`),
+  });
+  return { letters, clock, sent, heard, refused };
+};
+
+const sealed = (from: string, keyFill = 1): Uint8Array => {
+  const { letters, sent } = make(from, keyFill);
+  letters.send('b', message);
+  return sent[0] ?? new Uint8Array();
+};
+
+test('the copies of one message on other paths are one event; a later repetition is a new one', () => {
+  const { letters, clock, heard } = make('b');
+  const bytes = sealed('a');
+  for (let copy = 0; copy < 4; copy += 1) letters.receive('a', bytes);
+  expect(heard).toEqual(['a learn']);
+  clock.advance(seconds(1));
+  letters.receive('a', bytes);
+  expect(heard).toEqual(['a learn', 'a learn']);
+});
+
+test('an altered copy that comes first does not suppress the message', () => {
+  const { letters, heard, refused } = make('b');
+  const bytes = sealed('a');
+  const altered = Uint8Array.from(bytes);
+  altered[altered.length - 2] = (altered.at(-2) ?? 0) ^ 1;
+  letters.receive('a', altered);
+  letters.receive('a', bytes);
+  expect(heard).toEqual(['a learn']);
+  expect(refused).toEqual(['a seal-wrong']);
+});
+
+test('another cluster key is counted each time and told once', () => {
+  const { letters, heard, refused } = make('b');
+  for (let count = 0; count < 5; count += 1) letters.receive('a', sealed('a', 2));
+  expect([heard, refused]).toEqual([[], ['a seal-wrong']]);
+  expect(letters.refusals()).toEqual({ 'seal-wrong': 5 });
+});
+
+test('a path that throws is a path that lost the message', () => {
+  const { letters, sent } = make('a');
+  letters.send('b', message);
+  expect(sent).toHaveLength(1);
+  expect(letters.refusals()).toEqual({ 'path-failed': 1 });
+});
+
+test('random bytes are refused, whatever they are, and names fill no memory', () => {
+  const { letters, heard, refused } = make('b');
+  fc.assert(
+    fc.property(fc.string(), fc.uint8Array({ maxLength: 300 }), (from, bytes) => {
+      letters.receive(from, bytes);
+      return heard.length === 0 && refused.length <= 256;
+    }),
+  );
+});

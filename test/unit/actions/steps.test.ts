@@ -1,0 +1,139 @@
+/** Steps: one after the other, each reported exactly once, whatever happens to it. */
+import { expect, test } from 'vitest';
+import type { DatastoreSteps, StepResult } from '../../../agent/actions/datastore-steps.ts';
+import { createSteps, type StepEffect, type StepPlace } from '../../../agent/actions/steps.ts';
+import type { UnitManager } from '../../../agent/actions/unit-manager.ts';
+import type { AgentEvent, Step } from '../../../agent/core/types.ts';
+import { seconds } from '../../../shared/time/duration.ts';
+
+const done: StepResult = { ok: true, detail: 'done' };
+
+/** A place in which everything succeeds at once, and notes what was asked for. */
+const make = (special: Partial<StepPlace> & { install?: () => Promise<StepResult> } = {}) => {
+  const calls: string[] = [];
+  const events: Extract<AgentEvent, { kind: 'step_done' }>[] = [];
+  const unit = (words: string) => async () => {
+    calls.push(words);
+    return { ok: true } as const;
+  };
+  const units: UnitManager = {
+    kind: 'processes',
+    start: (name) => unit(`start ${name}`)(),
+    stop: (name) => unit(`stop ${name}`)(),
+    fence: unit('fence'),
+    running: async () => false,
+    onServerExit: () => undefined,
+    close: () => undefined,
+  };
+  const datastore: DatastoreSteps = {
+    installDatastore: special.install ?? (async () => ({ ...done, firstRevision: 7 })),
+    installArchive: async () => done,
+    sendLastRevisions: async (to) => ({ ok: true, detail: to }),
+    serverStarting: (epoch) => void calls.push(`starting ${epoch}`),
+    serverStopped: () => void calls.push('stopped'),
+  };
+  const steps = createSteps({
+    units,
+    datastore,
+    wallNotBefore: async () => null,
+    fenceSettled: async () => undefined,
+    serverUp: (epoch) => calls.push(`up ${epoch}`),
+    ready: { untilReady: async () => done },
+    readyBound: seconds(1),
+    post: (event) => {
+      if (event.kind === 'step_done') events.push(event);
+    },
+    told: () => undefined,
+    ...special,
+  });
+  return { steps, calls, events };
+};
+
+const effect = (step: Step, epoch = 3): StepEffect => {
+  const base = { kind: 'step', epoch } as const;
+  if (step === 'install_datastore') {
+    return { ...base, step, raise: true, previousMaster: 'pi1', from: 'replica' };
+  }
+  if (step === 'send_last_revisions') return { ...base, step, to: 'pi2' };
+  return step === 'start_server' ? { ...base, step, notBeforeWall: 0 } : { ...base, step };
+};
+
+test('every step of a promotion reports once, in order, with the first revision', async () => {
+  const { steps, calls, events } = make();
+  const order: Step[] = [
+    'stop_agent_unit',
+    'install_datastore',
+    'install_archive',
+    'start_server',
+    'check_ready',
+  ];
+  for (const step of order) steps.order(effect(step));
+  await steps.idle();
+  expect(events.map(({ step, ok }) => [step, ok])).toEqual(order.map((step) => [step, true]));
+  expect(events[1]).toMatchObject({ epoch: 3, firstRevision: 7 });
+  expect(calls).toEqual(['stop agent', 'starting 3', 'start server', 'up 3']);
+});
+
+test('a step that throws has failed, and the next one still runs', async () => {
+  const { steps, events } = make({ install: () => Promise.reject(new TypeError('odd')) });
+  steps.order(effect('install_datastore'));
+  steps.order(effect('stop_server'));
+  await steps.idle();
+  expect(events).toMatchObject([{ ok: false, detail: 'odd' }, { ok: true }]);
+});
+
+test('a fence cuts what brings the server up, and leaves what stops it', async () => {
+  let finish: (result: StepResult) => void = () => undefined;
+  const install = () => new Promise<StepResult>((resolve) => (finish = resolve));
+  const { steps, calls, events } = make({ install });
+  steps.order(effect('install_datastore'));
+  steps.order(effect('start_server'));
+  steps.order(effect('stop_server'));
+  await Promise.resolve();
+  steps.cut('fenced');
+  finish({ ...done, firstRevision: 7 });
+  await steps.idle();
+  expect(events.map(({ step, ok }) => [step, ok])).toEqual([
+    ['install_datastore', false],
+    ['start_server', false],
+    ['stop_server', true],
+  ]);
+  expect(calls).toEqual(['stop server', 'stopped']);
+});
+
+test('a fence during the start of the server: the step fails, and no stream begins', async () => {
+  let settle: () => void = () => undefined;
+  const settled = new Promise<void>((resolve) => (settle = resolve));
+  const { steps, calls, events } = make({ fenceSettled: () => settled });
+  steps.order(effect('start_server'));
+  await Promise.resolve();
+  steps.cut('fenced');
+  settle();
+  await steps.idle();
+  expect(events).toMatchObject([{ step: 'start_server', ok: false, detail: 'fenced' }]);
+  expect(calls).toEqual([]);
+});
+
+test('a clock that cannot be stepped stops the start, with the reason', async () => {
+  const { steps, calls, events } = make({ wallNotBefore: async () => 'the clock is years behind' });
+  steps.order(effect('start_server'));
+  await steps.idle();
+  expect(events).toMatchObject([{ ok: false, detail: 'the clock is years behind' }]);
+  expect(calls).toEqual([]);
+});
+
+test('a server that ends while it is being asked for takes the step with it', async () => {
+  const ready: StepPlace['ready'] = {
+    untilReady: (_bound, signal) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve({ ok: false, detail: 'aborted' }));
+      }),
+  };
+  const { steps, events } = make({ ready });
+  steps.order(effect('check_ready'));
+  await Promise.resolve();
+  expect(steps.serverExited('it crashed')).toBe(true);
+  await steps.idle();
+  expect(events).toMatchObject([{ step: 'check_ready', ok: false, detail: 'it crashed' }]);
+  expect(steps.serverExited('again')).toBe(false);
+});
