@@ -26,7 +26,10 @@ const put = (path: string, text: string, atMs: number): void => {
 };
 
 const report = (promotion: [string, number][], epoch = 2): NodeReport =>
-  ({ epoch, promotion: promotion.map(([step, at_ms]) => ({ step, at_ms })) }) as NodeReport;
+  ({
+    epoch,
+    promotion: promotion.map(([step, at_ms]) => ({ step, at_ms })),
+  }) as unknown as NodeReport;
 
 const steps: [string, number][] = [
   ['node1 was missed', 0],
