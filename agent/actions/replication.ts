@@ -29,12 +29,11 @@ import type {
   StreamSenderOptions,
 } from '../stream/api.ts';
 import type { DatastoreSteps, InstallOrder, StepResult } from './datastore-steps.ts';
+import { streamTenure } from './stream-tenure.ts';
 import { throttled } from './throttle.ts';
 
 /** Positions are told to the core no more often than this; renewals carry them every 1.5 s. */
 const TELL_PERIOD = milliseconds(500);
-/** The server is stopped and the last rows are few; a receiver that needs longer is not there. */
-const FLUSH_LIMIT = seconds(10);
 /** An old `server/` that could not be moved is tried again after this time. */
 const RETIRE_AGAIN = seconds(30);
 /** A server that is being fenced is gone within this time, or the fence tells of it. */
@@ -74,29 +73,6 @@ export interface Replication extends DatastoreSteps {
   receivers(): readonly ReceiverProgress[];
   /** `withSave`: the replica is written to the disk, for this machine may be switched off. */
   close(withSave: boolean): Promise<void>;
-}
-
-interface Gathered {
-  note(node: NodeName, position: StreamPosition): void;
-  cancel(): void;
-}
-
-/** Acknowledgements come many a second; the core hears of the newest of each receiver. */
-function gathered(clock: Clock, post: (event: AgentEvent) => void): Gathered {
-  const moved = new Map<NodeName, StreamPosition>();
-  const tell = throttled(clock, TELL_PERIOD, () => {
-    for (const [node, { lineageEpoch, revision }] of moved) {
-      post({ kind: 'acknowledged', receiver: node, lineageEpoch, revision });
-    }
-    moved.clear();
-  });
-  return {
-    note(node, position) {
-      moved.set(node, position);
-      tell();
-    },
-    cancel: tell.cancel,
-  };
 }
 
 interface Saver {
@@ -173,9 +149,6 @@ function lastKnownFacts(options: ReplicationOptions): () => DatastoreFacts {
 
 export function createReplication(options: ReplicationOptions): Replication {
   const { clock, datastore, archives, receiver, post } = options;
-  let sender: StreamSender | null = null;
-  let stopListening: () => void = () => {};
-  let stoppedInOrder = false;
   let installedFrom: InstallOrder['from'] = 'none';
   let wanted: FollowTarget | null = null;
   /** The own server whose revisions are to be sent; null once its tenure is over. */
@@ -187,49 +160,8 @@ export function createReplication(options: ReplicationOptions): Replication {
   const tellPosition = throttled(clock, TELL_PERIOD, () =>
     post({ kind: 'datastore', facts: facts() }),
   );
-  const acknowledgements = gathered(clock, post);
+  const tenure = streamTenure(options, tellPosition, told);
   const saver = replicaSaver(options, () => wanted !== null);
-
-  const endTenure = async (why: string): Promise<void> => {
-    if (sender === null) return;
-    stopListening();
-    sender.close(why);
-    sender = null;
-    datastore.stopSource();
-    const inOrder = stoppedInOrder;
-    stoppedInOrder = false;
-    if (!inOrder) return;
-    try {
-      await datastore.serverStopped();
-    } catch (error) {
-      // It counts as running on, so the next boot starts on it with the raise.
-      told('the stopped server’s datastore is perhaps not on the disk', error);
-    }
-  };
-
-  const beginTenure = (epoch: number): void => {
-    const source = datastore.startSource();
-    stopListening = source.onChange(tellPosition);
-    sender = options.createSender({
-      clock,
-      epoch,
-      source,
-      archives,
-      wholeCopies: datastore.wholeCopies,
-      onAcknowledged: (node, position) => {
-        options.acknowledged(node, position);
-        acknowledgements.note(node, position);
-      },
-      // Only that receiver's stream ends. Whether this master is deposed is the lease's word: a
-      // node that saw a failed ballot's epoch must not stop the copies of all the others.
-      onHigherEpoch: (higher, node) =>
-        options.finding({
-          code: 'stream-refused',
-          text: `${node} knows of epoch ${higher} and refuses the revisions of epoch ${epoch}`,
-        }),
-      onFinding: options.finding,
-    });
-  };
 
   /** True when nothing of an own tenure is in the way any more. */
   const retire = async (): Promise<boolean> => {
@@ -245,7 +177,7 @@ export function createReplication(options: ReplicationOptions): Replication {
   /** Null once the stream is received, otherwise how long to wait before the next try. */
   const tryToReceive = async (target: FollowTarget): Promise<Duration | null> => {
     try {
-      await endTenure(`${target.node} is master`);
+      await tenure.end(`${target.node} is master`);
       // A fence may still be at work; its server's files are not moved under it.
       if (!(await options.serverGone())) return SERVER_AGAIN;
       if (!(await retire())) return RETIRE_AGAIN;
@@ -266,8 +198,8 @@ export function createReplication(options: ReplicationOptions): Replication {
   const send = async (server: { readonly epoch: number }): Promise<void> => {
     if (serving !== server) return;
     try {
-      await endTenure('the server was started again');
-      beginTenure(server.epoch);
+      await tenure.end('the server was started again');
+      tenure.begin(server.epoch);
       tellPosition();
     } catch (error) {
       told('no revisions are sent yet', error);
@@ -279,19 +211,12 @@ export function createReplication(options: ReplicationOptions): Replication {
     // Its epoch is over: what it would put in place would pass for a newer history than it is.
     if (wanted !== null) return { ok: false, detail: `${wanted.node} is master by now` };
     receiver.follow(null);
-    await endTenure('a new tenure begins');
+    await tenure.end('a new tenure begins');
     installedFrom = order.from;
     const { epoch, raise, previousMaster, from } = order;
     const result = await datastore.install({ epoch, raise, previousMaster, from });
     if (!result.ok) return result;
     return { ok: true, detail: result.detail, firstRevision: result.firstRevision };
-  };
-
-  const flush = async (to: NodeName, limit: Duration): Promise<StepResult> => {
-    if (sender === null) return { ok: false, detail: 'nothing is being sent' };
-    const result = await sender.flush(to, limit);
-    if (!result.ok) return result;
-    return { ok: true, detail: `${to} holds everything up to revision ${result.revision}` };
   };
 
   return {
@@ -308,14 +233,12 @@ export function createReplication(options: ReplicationOptions): Replication {
           ? archives.install(datastore.replica)
           : { ok: true, detail: 'own token and configuration' },
       ),
-    sendLastRevisions: (to) => inLine(() => flush(to, FLUSH_LIMIT)),
+    sendLastRevisions: (to) => inLine(() => tenure.flush(to)),
     serverStarting(epoch) {
-      stoppedInOrder = false;
+      tenure.stoppedInOrder(false);
       datastore.serverStarting(epoch);
     },
-    serverStopped() {
-      stoppedInOrder = true;
-    },
+    serverStopped: () => tenure.stoppedInOrder(true),
     serverUp(epoch) {
       const server = { epoch };
       serving = server;
@@ -328,28 +251,18 @@ export function createReplication(options: ReplicationOptions): Replication {
       serving = null;
       void inLine(() => receive(target));
     },
-    attach(connection) {
-      if (sender === null) connection.close('this node is not master');
-      else sender.attach(connection);
-    },
+    attach: tenure.attach,
     positionMoved: tellPosition,
     facts,
-    receivers() {
-      try {
-        return sender?.receivers() ?? [];
-      } catch (error) {
-        told('the receivers’ lag cannot be told', error);
-        return [];
-      }
-    },
+    receivers: tenure.receivers,
     async close(withSave) {
       serving = null;
       tellPosition.cancel();
-      acknowledgements.cancel();
+      tenure.cancel();
       receiver.close();
       await saver.close(withSave);
       wanted = null;
-      await inLine(() => endTenure('stopping'));
+      await inLine(() => tenure.end('stopping'));
       datastore.close();
     },
   };
