@@ -106,8 +106,8 @@ const perform = async (
     const { controlPlane, folder, nodes } = stage.cluster;
     const where = nodes.map(({ name, place }) => `${name} ${place.address}`).join(', ');
     timeline.print(
-      `baton loses its master in every way there is: ${nodes.length} nodes, ${options.rate} writes ` +
-        `per second, every API probed each ${PROBE_PERIOD_MS} ms`,
+      `baton loses its master in every way there is: ${nodes.length} nodes, ${options.rate} ` +
+        `writes per second, every API probed each ${PROBE_PERIOD_MS} ms`,
     );
     timeline.print(`control plane: ${controlPlane.version} (${controlPlane.name})`);
     timeline.print(

@@ -1,6 +1,7 @@
 /**
  * Deliberate errors in the modelled shell and fences, all switched off: mutants (mutants/) switch
- * one on by editing this file's text. They prove that the checkers outside the lease core have teeth.
+ * one on by editing this file's text. They prove that the checkers outside the lease core have
+ * teeth.
  */
 export const noFlaws = {
   /** The gate does not compare the boot id, and /run outlives a reboot. */

@@ -142,7 +142,8 @@ async function hunt(given: SimArguments): Promise<number> {
 function huntLine({ mutant, caught, schedules }: Hunted): string {
   const name = mutant.name.padEnd(44);
   if (caught === null) return `${name} SURVIVED ${schedules} schedules (${mutant.breaks})`;
-  return `${name} ${caught.rule.padEnd(22)} after ${String(schedules).padStart(6)}, seed ${caught.seed}`;
+  const after = `after ${String(schedules).padStart(6)}, seed ${caught.seed}`;
+  return `${name} ${caught.rule.padEnd(22)} ${after}`;
 }
 
 async function main(words: readonly string[]): Promise<number> {

@@ -28,8 +28,8 @@ export function scheduleForced(turn: Turn, id: string): void {
     const voters = disk.list.members.join(', ');
     reply(turn, id, false, `The voters are ${voters}: a majority of them decides by itself.`);
   } else if (holder !== null) {
-    const text = `This node holds no replica: it would begin an empty cluster. ${holder} holds rows.`;
-    reply(turn, id, false, text);
+    const text = 'This node holds no replica: it would begin an empty cluster.';
+    reply(turn, id, false, `${text} ${holder} holds rows.`);
   } else {
     update(turn, { forced: true });
     const until = Math.max(foreignLock(state, now, config) ?? 0, run.silent_until, now);

@@ -1,6 +1,6 @@
 /**
- * What the machines run: baton's bundles with the shipped units, and a control plane in k3s's place,
- * all in one read-only layer above the Debian tree.
+ * What the machines run: baton's bundles with the shipped units, and a control plane in k3s's
+ * place, all in one read-only layer above the Debian tree.
  */
 import { chmodSync, cpSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

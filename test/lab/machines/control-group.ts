@@ -92,7 +92,9 @@ export class ControlGroup {
     return atMs;
   }
 
-  /** Freezes or thaws everything. Resolves when it is done, with the wall clock before it, in ms. */
+  /**
+   * Freezes or thaws everything. Resolves when it is done, with the wall clock before it, in ms.
+   */
   async freeze(frozen: boolean): Promise<number> {
     const atMs = Date.now();
     writeFileSync(join(this.#unified, 'cgroup.freeze'), frozen ? '1' : '0');

@@ -1,6 +1,6 @@
 /**
- * A cluster of machines: names, addresses, keys and settings as a person would write them, all other
- * settings at their defaults.
+ * A cluster of machines: names, addresses, keys and settings as a person would write them, all
+ * other settings at their defaults.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';

@@ -3,7 +3,8 @@
  *
  * Traps this file is shaped by: nspawn that is killed alone leaves its machine running, so power is
  * cut through the control group; `/run` is the machine's tmpfs and is reached through the root of
- * its first process; the boot id is new with each boot (nspawn makes one), the uptime is the host's.
+ * its first process; the boot id is new with each boot (nspawn makes one), the uptime is the
+ * host's.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';

@@ -21,7 +21,8 @@ export function isBestReplica(
   releaser: Machine | null,
 ): string | null {
   if (lastServedAt === 0 || world.disturbances > 0 || world.disturbedAt > lastServedAt) return null;
-  // Words of an earlier life that come again can't be told from newer ones by hearsay (positions.ts).
+  // Words of an earlier life that come again can't be told from newer ones by hearsay
+  // (positions.ts).
   if (world.plan.faults.some(({ kind }) => repeatsOldWords.has(kind))) return null;
   world.coverage.counts.best_replica_checks += 1;
   for (const other of world.machines) {

@@ -140,7 +140,9 @@ const roles: readonly Mutant[] = [
       },
       {
         file: promotion,
-        find: "turn.urgent.push({ kind: 'fence', epoch: held.epoch, reason: why }, { kind: 'close_gate' });",
+        find:
+          "turn.urgent.push({ kind: 'fence', epoch: held.epoch, reason: why }, " +
+          "{ kind: 'close_gate' });",
         replace: '',
       },
       {
@@ -156,8 +158,10 @@ const roles: readonly Mutant[] = [
     edits: [
       {
         file: promotion,
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source file
-        find: "  explain(turn, `hands the role over to ${to} (${handover.why}).`);\n  order(turn, 'stop_server');",
+        find:
+          // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source file
+          '  explain(turn, `hands the role over to ${to} (${handover.why}).`);\n' +
+          "  order(turn, 'stop_server');",
         replace: "  order(turn, 'send_last_revisions');",
       },
     ],
@@ -224,9 +228,12 @@ const roles: readonly Mutant[] = [
     edits: [
       {
         file: vacancy,
-        find: 'if (owner === null || owner === config.node || now >= state.run.cold_until) return false;',
+        find:
+          'if (owner === null || owner === config.node || now >= state.run.cold_until) ' +
+          'return false;',
         replace:
-          'if (owner === null || owner === config.node || state.run.cold_until === 0) return false;',
+          'if (owner === null || owner === config.node || state.run.cold_until === 0) ' +
+          'return false;',
       },
     ],
     wishes: { profile: 'cold' },

@@ -38,7 +38,7 @@ const sealed = (from: string, keyFill = 1): Uint8Array => {
   return sent[0] ?? new Uint8Array();
 };
 
-test('the copies of one message on other paths are one event; a later repetition is a new one', () => {
+test('copies of one message on other paths are one event; a later repetition is new', () => {
   const { letters, clock, heard } = make('b');
   const bytes = sealed('a');
   for (let copy = 0; copy < 4; copy += 1) letters.receive('a', bytes);

@@ -1,4 +1,6 @@
-/** What people see: findings told once, the report on change and at its interval, the hosts line. */
+/**
+ * What people see: findings told once, the report on change and at its interval, the hosts line.
+ */
 import { expect, test } from 'vitest';
 import { findingBook } from '../../../agent/actions/findings.ts';
 import { createFollow } from '../../../agent/actions/follow.ts';

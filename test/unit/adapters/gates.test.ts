@@ -71,7 +71,7 @@ const makeWall = (code = 0) => {
   return { processes, said, step };
 };
 
-test('a clock that is years behind is stepped forward before a server starts, and that is said', async () => {
+test('a clock years behind is stepped before a server starts, and that is said', async () => {
   const { processes, said, step } = makeWall();
   const newest = wallTime(Date.UTC(2029, 5, 1));
   expect(await step(newest)).toBeNull();

@@ -146,7 +146,7 @@ describe('what fails', () => {
     expect(calls).toContain('follow b');
   });
 
-  it('a datastore that cannot be read leaves the report without receivers, not the agent', async () => {
+  it('a datastore that cannot be read costs the report its receivers, not the agent', async () => {
     const { findings, broken, replication } = rig();
     replication.serverUp(1);
     await settle();
