@@ -15,6 +15,8 @@ import type { UnitManager } from './unit-manager.ts';
 /** Half of the "kill" line in the timing table: what a server may use to end in order. */
 export const FENCE_GRACE = milliseconds(250);
 const AGAIN = seconds(1);
+/** Two tries of the slowest unit manager; whoever waits longer would hold a role it cannot use. */
+const SETTLE_LIMIT = seconds(15);
 
 export interface FencePlace {
   readonly units: UnitManager;
@@ -28,8 +30,10 @@ export interface FencePlace {
 
 export interface Fence {
   fence(reason: string): void;
-  /** Resolves when the fence under way has ended. */
-  settled(): Promise<void>;
+  /** Whether one is at work at this moment. */
+  underWay(): boolean;
+  /** True once the fence under way has ended; false when it has not within a bound. */
+  settled(): Promise<boolean>;
 }
 
 export function createFence(place: FencePlace): Fence {
@@ -62,8 +66,17 @@ export function createFence(place: FencePlace): Fence {
         under = null;
       });
     },
-    settled: async () => {
-      await under;
+    underWay: () => under !== null,
+    settled() {
+      const waited = under;
+      if (waited === null) return Promise.resolve(true);
+      return new Promise((resolve) => {
+        const limit = clock.in(SETTLE_LIMIT, () => resolve(false));
+        void waited.then(() => {
+          limit.cancel();
+          resolve(true);
+        });
+      });
     },
   };
 }

@@ -33,8 +33,11 @@ export interface StepPlace {
   readonly datastore: DatastoreSteps;
   /** Steps an earlier wall clock forward; null, or why it could not; adapters/wall-clock.ts. */
   readonly wallNotBefore: (wall: WallTime) => Promise<string | null>;
-  /** A start waits for the fence under way to end: it would end the new server as well. */
-  readonly fenceSettled: () => Promise<void>;
+  /**
+   * A start waits for the fence under way to end: it would end the new server as well. False when
+   * that fence does not come to its end.
+   */
+  readonly fenceSettled: () => Promise<boolean>;
   /** The server was started under this epoch. */
   readonly serverUp: (epoch: number) => void;
   readonly ready: ReadyProbe;
@@ -100,7 +103,9 @@ export function createSteps(place: StepPlace): Steps {
     // k3s would make certificates that are not valid yet for anybody else (DESIGN section 2).
     const late = await place.wallNotBefore(notBefore);
     if (late !== null) return { ok: false, detail: late };
-    await place.fenceSettled();
+    if (!(await place.fenceSettled())) {
+      return { ok: false, detail: 'the last fence has not ended: its server could not be stopped' };
+    }
     if (signal.aborted) return { ok: false, detail: String(signal.reason) };
     datastore.serverStarting(epoch);
     const result = await units.start('server');

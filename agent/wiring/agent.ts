@@ -106,9 +106,10 @@ async function assemble(place: Place, sockets: Sockets, seen: () => CoreView): P
   const stream = assembleStream(place, {
     network,
     highestEpoch: () => seen().epoch,
+    // Not waited for: this is asked in the line in which a promotion would wait as well.
     serverGone: async () => {
-      await machine?.fence.settled();
-      return machine !== null && !(await machine.units.running('server'));
+      if (machine === null || machine.fence.underWay()) return false;
+      return !(await machine.units.running('server'));
     },
   });
   machine = await assembleMachine(place, {

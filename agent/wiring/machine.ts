@@ -64,7 +64,7 @@ export async function assembleMachine(place: Place, needs: MachineNeeds): Promis
     ...needs,
     units,
     wallNotBefore: wallClockStep({ processes, clock }, (sentence) => log.warn({}, sentence)),
-    fenceSettled: async () => fence?.settled(),
+    fenceSettled: async () => fence?.settled() ?? true,
     ready: readyProbe({ host: probeHost(place), port: k3s.api_port }, clock),
     readyBound: READY_LIMIT,
     post: place.post,

@@ -36,7 +36,7 @@ const make = (special: Partial<StepPlace> & { install?: () => Promise<StepResult
     units,
     datastore,
     wallNotBefore: async () => null,
-    fenceSettled: async () => undefined,
+    fenceSettled: async () => true,
     serverUp: (epoch) => calls.push(`up ${epoch}`),
     ready: { untilReady: async () => done },
     readyBound: seconds(1),
@@ -102,13 +102,13 @@ test('a fence cuts what brings the server up, and leaves what stops it', async (
 });
 
 test('a fence during the start of the server: the step fails, and no stream begins', async () => {
-  let settle: () => void = () => undefined;
-  const settled = new Promise<void>((resolve) => (settle = resolve));
+  let settle: (ended: boolean) => void = () => undefined;
+  const settled = new Promise<boolean>((resolve) => (settle = resolve));
   const { steps, calls, events } = make({ fenceSettled: () => settled });
   steps.order(effect('start_server'));
   await Promise.resolve();
   steps.cut('fenced');
-  settle();
+  settle(true);
   await steps.idle();
   expect(events).toMatchObject([{ step: 'start_server', ok: false, detail: 'fenced' }]);
   expect(calls).toEqual([]);
