@@ -5,6 +5,7 @@
  * so that `baton status` works without any coordinator. Values for people that did not change are
  * not sent again.
  */
+import { isBatonError } from '../../shared/errors/baton-error.ts';
 import type { Clock, TimerHandle } from '../../shared/ports/clock.ts';
 import type { NodeReport } from '../../shared/protocol/report.ts';
 import { encodeReport } from '../../shared/protocol/report-codec.ts';
@@ -26,6 +27,8 @@ export interface PublisherOptions {
   readonly sendToPeers: (report: NodeReport) => void;
   /** Whether any broker takes what is published. */
   readonly hasBroker: () => boolean;
+  /** A report could not be built (no descriptors left, for example); the next one may. */
+  readonly failed?: (text: string) => void;
 }
 
 export interface Publisher {
@@ -41,7 +44,7 @@ export function createPublisher(options: PublisherOptions): Publisher {
   let linkedAt = instant(0);
   let changed = false;
 
-  const publish = (): void => {
+  const tell = (): void => {
     const report = options.build();
     options.publishReport(encodeReport(report));
     const now = clock.now();
@@ -57,8 +60,17 @@ export function createPublisher(options: PublisherOptions): Publisher {
     // A receiver that is gone has no lag any more: an empty retained value clears the topic.
     for (const topic of said.keys()) if (!topics.has(topic)) options.publishValue(topic, '');
     said = topics;
+  };
+  // Called in the middle of the loop's turns: what is for eyes only must not end one.
+  const publish = (): void => {
     timer?.cancel();
     timer = clock.in(PERIOD, again);
+    try {
+      tell();
+    } catch (error) {
+      if (!isBatonError(error) || error.kind === 'invariant') throw error;
+      options.failed?.(error.message);
+    }
   };
   const again = throttled(clock, SOON, publish);
   const soon = (): void => {

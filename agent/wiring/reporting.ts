@@ -30,6 +30,7 @@ export function openReporting(parts: Parts): Reporting {
     publishValue: (topic, value) => carriers.bus.publish(topic, value, { retain: true }),
     sendToPeers: carriers.sendReport,
     hasBroker: () => carriers.bus.connected().length > 0,
+    failed: (text) => place.log.warn({}, `no report this time: ${text}`),
   });
   const { peers, bus } = carriers;
   const coordinators = place.settings.cluster.nodes.filter(({ coordinator }) => coordinator);
