@@ -116,7 +116,7 @@ test('the bootstrap row opens with the token, in k3s’s own format', () => {
   const key = `/bootstrap/${createHash('sha256').update(token).digest('hex').slice(0, 12)}`;
   const row = database.prepare('SELECT value FROM kine WHERE name = ?').get(key);
   database.close();
-  const text = Buffer.from(row?.['value'] as Uint8Array).toString('utf8');
+  const text = Buffer.from(row?.value as Uint8Array).toString('utf8');
   const [salt = '', sealed = ''] = text.split(':');
   const bytes = Buffer.from(sealed, 'base64');
   const secret = pbkdf2Sync(token, salt, 4096, 32, 'sha1');

@@ -28,7 +28,7 @@ const look = (
   if (lease !== null) writeFileSync(file, lease);
   const places = [file, join(directory, 'boot-id')];
   const deadman = spawnSync(join(units, 'baton-deadman.sh'), [...places, 'echo', 'killed'], {
-    env: { PATH: process.env['PATH'], BATON_DEADMAN_ONCE: '1' },
+    env: { PATH: process.env.PATH, BATON_DEADMAN_ONCE: '1' },
     encoding: 'utf8',
   });
   const gate = spawnSync(join(units, 'baton-gate.sh'), places, { encoding: 'utf8' });
