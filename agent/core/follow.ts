@@ -5,14 +5,21 @@
  * change of stage. Whoever has seen a higher epoch ignores the lower one; a holder that hears a
  * higher one fences itself. Following decides nothing about who may serve.
  */
-import type { Announce, NodeName, Release } from '../../shared/protocol/lease-messages.ts';
+import type {
+  Announce,
+  MemberList,
+  NodeName,
+  Release,
+} from '../../shared/protocol/lease-messages.ts';
 import { after, milliseconds } from '../../shared/time/duration.ts';
+import { foundingList } from './lease/member-list.ts';
 import { wishToJoin } from './lease/membership.ts';
 import { isEligible, others } from './lease/roles.ts';
 import { endVacancy, scheduleAttempt } from './lease/vacancy.ts';
 import { hearRelease, recordEpoch } from './lease/voter.ts';
 import type { Leader } from './state.ts';
 import { explain, knownEpoch, orderStep, send, type Turn, update, updateRun } from './turn.ts';
+import type { CoreConfig } from './types.ts';
 
 /** As holder: tells everybody. */
 export function announce(turn: Turn, stopped = false): void {
@@ -66,7 +73,7 @@ export function hearAnnounce(turn: Turn, from: NodeName, message: Announce): voi
   update(turn, { leader, forced: false });
   const { disk } = state;
   if (disk !== null && message.epoch > disk.highest_epoch) {
-    recordEpoch(turn, message.epoch, from, disk.list);
+    recordEpoch(turn, message.epoch, from, listUnder(disk.list, message.epoch, from, config));
   }
   if (message.stage === 'stopped') {
     // The Release may have been overtaken: it may name somebody else.
@@ -81,6 +88,21 @@ export function hearAnnounce(turn: Turn, from: NodeName, message: Announce): voi
   if (isChange(before, leader)) tellFollow(turn, leader);
   if (leader.stage === 'serving') startAgentUnit(turn, leader.epoch);
   wishToJoin(turn, from);
+}
+
+/**
+ * L12: where the list is this node alone, nobody else can win an epoch without its vote, unless by
+ * force, which the other end did without meeting this list. On contact that list is void: from here
+ * on the other one's vote is needed, and its answer tells its true list.
+ */
+function listUnder(
+  list: MemberList,
+  epoch: number,
+  master: NodeName,
+  config: CoreConfig,
+): MemberList {
+  const alone = list.committed && list.members.every((member) => member === config.node);
+  return alone ? { ...foundingList([master]), epoch } : list;
 }
 
 const isChange = (before: Leader | null, leader: Leader): boolean =>

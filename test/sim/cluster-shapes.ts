@@ -14,7 +14,7 @@ export interface Shape {
   readonly configs: readonly CoreConfig[];
 }
 
-export type TimingName = 'shipped' | 'tight' | 'short' | 'drifting';
+export type TimingName = 'shipped' | 'tight' | 'short' | 'drifting' | 'rapid';
 
 type Timing = Omit<CoreConfig, 'node' | 'nodes' | 'apiHost' | 'apiPort'>;
 
@@ -40,6 +40,8 @@ const timing = (
 });
 
 const usual = { answer: 700, stagger: 300, yielding: 2000, cold: 15_000, retire: 20_000 };
+// Everybody asks at nearly the same moment.
+const eager = { answer: 430, stagger: 12, yielding: 200, cold: 1500, retire: 5200 };
 const quick = { answer: 400, stagger: 150, yielding: 1000, cold: 8000, retire: 9000 };
 
 export const timings: Readonly<Record<TimingName, Timing>> = {
@@ -48,6 +50,8 @@ export const timings: Readonly<Record<TimingName, Timing>> = {
   tight: timing(8000, 1500, 6300, 0.01, usual),
   short: timing(4000, 800, 2300, 0.01, quick),
   drifting: timing(8000, 1500, 6000, 0.05, usual),
+  // As many leases in a minute as the sum of the fences allows: for duels of candidates.
+  rapid: timing(2500, 440, 900, 0.01, eager),
 };
 
 export function pickTiming(random: SeededRandom): TimingName {

@@ -31,8 +31,9 @@ export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profi
   const few = wishes.nodes ?? traits.nodes[0];
   const many = wishes.nodes ?? traits.nodes[1];
   const letters = traits.letters?.(random) ?? pickLetters(random, few, many);
-  const shape = shapeOf(letters, pickTiming(random));
-  const isBeyondModel = profile !== 'calm' && random.chance(0.12);
+  const timing = pickTiming(random);
+  const shape = shapeOf(letters, profile === 'duel' ? 'rapid' : timing);
+  const isBeyondModel = profile !== 'calm' && random.chance(0.12) && profile !== 'duel';
   const dataPathGate = random.chance(profile === 'fencing' ? 0.9 : 0.75);
   const count = shape.nodes.length;
   const eligible = [...letters].flatMap((letter, i) =>
@@ -127,12 +128,16 @@ function makeFaults(
     const kind = pickAllowed(random, table, dataPathGate, count);
     if (kind !== null) faults.push(makeFault(random, faults.length, kind, count, last));
   }
+  if (profile === 'duel') return faults.map(shorter);
   if (isBeyondModel) {
     const kind = random.pick(beyondKinds);
     faults.push(makeFault(random, faults.length, kind, count, last));
   }
   return faults;
 }
+
+/** Leases are short in a duel, so what interrupts them is. */
+const shorter = (fault: PlannedFault): PlannedFault => ({ ...fault, duration: fault.duration / 4 });
 
 /**
  * Without the data-path gate DESIGN section 3 promises nothing for machines frozen as a whole, nor

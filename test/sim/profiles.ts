@@ -185,7 +185,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     weight: 12,
     nodes: [2, 5],
     letters: (random) => random.pick(duels),
-    faults: [3, 14],
+    faults: [4, 24],
     fresh: 0,
     kinds: [
       [6, 'power_cut'],

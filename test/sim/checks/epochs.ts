@@ -12,8 +12,6 @@ export interface Broken {
 }
 
 export interface EpochRules {
-  /** A new cluster begins at epoch 1. */
-  forget(): void;
   gateOpened(machine: Machine, epoch: number): Broken | null;
   released(machine: Machine, epoch: number): void;
   startOrdered(world: World, machine: Machine, epoch: number): string | null;
@@ -39,11 +37,6 @@ export function epochRules(): EpochRules {
   const promoted = new Set<number>();
   let highest = 0;
   return {
-    forget() {
-      tenures.clear();
-      promoted.clear();
-      highest = 0;
-    },
     gateOpened(machine, epoch) {
       const known = tenures.get(epoch);
       if (known === undefined) {

@@ -53,7 +53,8 @@ export interface Judge {
   readonly lastServedAt: number;
   /**
    * A card was lost. Where no voter has a record any more a new cluster will be founded, and where
-   * the list was this node alone, nobody else can know its epochs: both are beyond any rule.
+   * the list was this node alone, nobody else can know its epochs: no rule outlives that, and the
+   * schedule ends.
    */
   recordLost(world: World, lost: DiskRecord | null): void;
   gateOpened(world: World, machine: Machine, epoch: number, deadline: number): void;
@@ -120,9 +121,8 @@ export function judge(head: number): Judge {
       const known = Math.max(0, ...world.machines.filter(isVoter).map(epochOnDisk));
       const alone = lost?.list.committed && lost.list.members.length === 1;
       if (known > 0 && !(alone && known < lost.highest_epoch)) return;
-      epochs.forget();
-      followed.clear();
-      revisions.forget();
+      world.trace?.note(world, null, 'every record of this cluster is lost: the schedule ends');
+      world.ended = true;
     },
     gateOpened(world, machine, epoch, deadline) {
       if (bootClock(world, machine) >= deadline) return;

@@ -8,8 +8,6 @@ import { type Machine, machineOf, type World } from '../world.ts';
 
 export interface RevisionRules {
   wrote(head: number): void;
-  /** A new cluster begins at revision 1. */
-  forget(): void;
   /** A new tenure begins on these rows. */
   began(chain: Chain): void;
   /** Rows that its lineage has cut off must not come back: text of the breach, or null. */
@@ -38,9 +36,6 @@ export function revisionRules(head: number): RevisionRules {
         return `${machine.name} starts on rows that the lineage of its epoch had cut off`;
       }
       return null;
-    },
-    forget() {
-      highest = 0;
     },
     wrote(head) {
       if (head > highest) highest = head;

@@ -35,11 +35,13 @@ const core: readonly Mutant[] = [
   {
     name: 'accepts-any-higher-ballot',
     breaks: 'L6: the exact ballot promised',
+    wishes: { profile: 'duel' },
     edits: [anyHigherBallot],
   },
   {
     name: 'accepts-any-higher-ballot-but-own-lock',
     breaks: 'L6: the exact ballot promised, own lock respected',
+    wishes: { profile: 'duel' },
     edits: [
       {
         ...anyHigherBallot,
@@ -69,7 +71,7 @@ const core: readonly Mutant[] = [
         replace: 'if (round === null) return false;',
       },
     ],
-    wishes: { profile: 'late' },
+    wishes: { profile: 'duel' },
   },
   {
     name: 'round-not-in-run',
@@ -81,7 +83,7 @@ const core: readonly Mutant[] = [
         replace: '...freshRun, ...run, left: false, round: 0',
       },
     ],
-    wishes: { profile: 'late' },
+    wishes: { profile: 'duel' },
   },
   { name: 'no-silence', breaks: 'L2', edits: [noSilence] },
   {
@@ -112,7 +114,7 @@ const core: readonly Mutant[] = [
         replace: 'const deadline = fenceDeadline(turn.now, turn.config);',
       },
     ],
-    wishes: { profile: 'late' },
+    wishes: { profile: 'duel' },
   },
   {
     name: 'fence-later-than-the-lease',
@@ -180,7 +182,7 @@ const core: readonly Mutant[] = [
         replace: 'Math.max(state.seenCounter, run.promised?.counter ?? 0, 1);',
       },
     ],
-    wishes: { profile: 'late' },
+    wishes: { profile: 'duel' },
   },
   {
     name: 'renewal-after-release',
@@ -205,7 +207,7 @@ const core: readonly Mutant[] = [
         replace: 'const ended = accepted !== null && accepted.owner === from;',
       },
     ],
-    wishes: { profile: 'late' },
+    wishes: { profile: 'duel' },
   },
   {
     name: 'wiped-voter-votes-at-once',
@@ -265,7 +267,7 @@ const core: readonly Mutant[] = [
         replace: 'if (false && contradicts(',
       },
     ],
-    wishes: { profile: 'late' },
+    wishes: { profile: 'duel' },
   },
   {
     name: 'next-change-without-commit',

@@ -93,4 +93,24 @@ describe('bugs that the simulator found', () => {
     }
     expect(cluster.trace.join('\n')).toContain('c holds a better replica: yields to it once');
   });
+
+  it('8: a list of one is void on contact with whoever was promoted by force', () => {
+    const cluster = serving({ a: {}, b: {} });
+    cluster.setDatastore('b', { lineageEpoch: 1, revision: 9, clean: true, source: 'replica' });
+    cluster.give('b', { kind: 'stopping', why: 'shutdown' });
+    cluster.run(3000);
+    expect(cluster.view('a').list).toMatchObject({ members: ['a'], committed: true });
+    cluster.powerOff('b', 'a');
+    cluster.boot('b');
+    cluster.run(9000);
+    const command = { name: 'promote', other_is_dead: true } as const;
+    cluster.give('b', { kind: 'command', id: '1', command });
+    cluster.run(10_000);
+    expect(cluster.serving()).toEqual(['b']);
+    cluster.boot('a');
+    cluster.run(3000); // It hears of the other, and is cut off before it is taken in as a voter.
+    cluster.passes = () => false;
+    cluster.run(60_000);
+    expect(cluster.serving()).toEqual(['b']);
+  });
 });
