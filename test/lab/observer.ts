@@ -105,7 +105,8 @@ export class Observer {
   }
 
   #heard(node: string, line: string): void {
-    const { self } = JSON.parse(line) as StatusAnswer;
+    const { self } = JSON.parse(line) as Partial<StatusAnswer>;
+    if (self === undefined) return; // It cannot tell yet: it has only just started.
     const atMs = Date.now();
     this.#reports.set(node, { report: self, atMs });
     const { role, phase, master, epoch } = self;

@@ -48,6 +48,10 @@ export const figureNames = {
   violations: { unit: 'schedules', bar: '= 0', what: 'schedules that broke a property' },
   mutants: { unit: 'mutants', bar: null, what: 'deliberate errors tried in the simulator' },
   mutants_surviving: { unit: 'mutants', bar: '= 0', what: 'errors that no checker caught' },
+  cases: { unit: 'cases', bar: null, what: 'machine lab: cases played once each' },
+  rounds: { unit: 'rounds', bar: null, what: 'machine lab: random cases' },
+  cases_failed: { unit: 'cases', bar: '= 0', what: 'cases and rounds that went wrong' },
+  thawed_server_answers: { unit: 'answers', bar: '= 0', what: 'of a server thawed after a hang' },
   litestream_at_risk_max_ms: { unit: 'ms', bar: null, what: 'Litestream beside, same load' },
   litestream_ratio: { unit: '×', bar: null, what: 'Litestream’s time at risk ÷ ours' },
 } as const satisfies Record<string, { unit: string; bar: Bar; what: string }>;

@@ -40,6 +40,8 @@ const installUnits = (layer: string): void => {
   const wants = join(layer, 'etc/systemd/system/sysinit.target.wants');
   mkdirSync(wants, { recursive: true });
   run('ln', ['-sf', '/usr/lib/systemd/system/lab-address.service', wants]);
+  // Nobody logs in; the prompt would stand in the middle of the machine's words.
+  run('ln', ['-sf', '/dev/null', join(layer, 'etc/systemd/system/console-getty.service')]);
   const journal = join(layer, 'etc/systemd/journald.conf.d');
   mkdirSync(journal, { recursive: true });
   writeFileSync(

@@ -1,0 +1,62 @@
+/** What a case is, and what several of them ask. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Machine } from './machine.ts';
+import type { Stage } from './stage.ts';
+
+export interface CaseReport {
+  /** Time without the API, ms; null where the case has no change of server. */
+  readonly gapMs: number | null;
+  /** The gap counts for `api_gap_p50_s`: the master's machine died. */
+  readonly powerCut?: boolean;
+  /** End of the old server, for what may be lost; null when nothing may be. */
+  readonly lossesAtMs: number | null;
+  /** Answers of a server that was thawed after another took over. */
+  readonly thawedAnswers?: number;
+  /** Sentences; each makes the case fail. */
+  readonly wrong: readonly string[];
+}
+
+export interface Case {
+  readonly name: string;
+  readonly what: string;
+  /** May be drawn in `--rounds`. */
+  readonly random: boolean;
+  readonly play: (stage: Stage) => Promise<CaseReport>;
+}
+
+/** Longer than a lease: a failover would have happened. */
+export const WATCH_MS = 11_000;
+
+/** The server must not have moved; sentences when it has. */
+export const unmoved = async (stage: Stage, before: Machine, epoch: number): Promise<string[]> => {
+  const now = await stage.settled();
+  if (now !== before) return [`the server moved from ${before.name} to ${now.name} without need`];
+  const risen = stage.observer.epoch;
+  return risen === epoch ? [] : [`the epoch rose from ${epoch} to ${risen} without need`];
+};
+
+/** How often a machine's server answered since then: probes and writes. */
+export const answersOf = (stage: Stage, machine: Machine, sinceMs: number): number =>
+  stage.probes.answers().filter(({ node, atUs }) => node === machine.name && atUs > sinceMs * 1000)
+    .length +
+  stage.workload.acknowledged.filter(({ node, atMs }) => node === machine.name && atMs > sinceMs)
+    .length;
+
+/** What systemd says of the unit, as soon as it is `wanted`; after 10 s whatever it is. */
+export const untilProperty = async (
+  machine: Machine,
+  unit: string | undefined,
+  property: string,
+  wanted: string,
+): Promise<string> => {
+  const ask = ['systemctl', 'show', `--property=${property}`, '--value', unit ?? ''];
+  for (let tries = 0; ; tries++) {
+    const value = (await machine.call(...ask)).trim();
+    if (value === wanted || tries === 40) return value;
+    await sleep(250);
+  }
+};
+
+/** The unit's main process as the machine counts; 0 when it has none. */
+export const mainPid = async (machine: Machine, unit: string): Promise<number> =>
+  Number(await machine.call('systemctl', 'show', '--property=MainPID', '--value', unit));

@@ -1,0 +1,117 @@
+/** Cases in which the machine lives and one of baton's own programs does not. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Case, type CaseReport, mainPid, unmoved, WATCH_MS } from './case.ts';
+import type { Stage } from './stage.ts';
+
+const GUARDS = ['baton-agent.service', 'baton-deadman.service'];
+const RESTARTS = 10;
+/** An agent that is started again needs no pause of the API at all; this is the loaded machine's. */
+const NO_PAUSE_MS = 2000;
+
+const agentKilled = async (stage: Stage): Promise<CaseReport> => {
+  const server = await stage.settled();
+  const { epoch } = stage.observer;
+  const atMs = await server.killUnit('baton-agent.service');
+  stage.tell(`the agent of ${server.name} was killed`);
+  await sleep(WATCH_MS);
+  const pause = stage.longestPauseMs(atMs);
+  const wrong = await unmoved(stage, server, epoch);
+  if (pause > NO_PAUSE_MS) wrong.push(`writes stood still for ${pause} ms while the agent died`);
+  return { gapMs: null, lossesAtMs: null, wrong };
+};
+
+const agentRestarts = async (stage: Stage): Promise<CaseReport> => {
+  const server = await stage.settled();
+  const { epoch } = stage.observer;
+  const atMs = Date.now();
+  for (let count = 0; count < RESTARTS; count++) {
+    await server.call('systemctl', 'restart', 'baton-agent.service');
+    await sleep(500);
+  }
+  stage.tell(`the agent of ${server.name} was restarted ${RESTARTS} times`);
+  const pause = stage.longestPauseMs(atMs);
+  const wrong = await unmoved(stage, server, epoch);
+  if (pause > NO_PAUSE_MS) wrong.push(`writes stood still for ${pause} ms during upgrades`);
+  return { gapMs: null, lossesAtMs: null, wrong };
+};
+
+/** The kernel's gate alone is left: the server runs on and must not be heard. */
+const guardsKilled = async (stage: Stage): Promise<CaseReport> => {
+  const old = await stage.settled();
+  await old.call('systemctl', 'mask', '--runtime', ...GUARDS);
+  const atMs = Date.now();
+  for (const unit of GUARDS) await old.killUnit(unit);
+  stage.tell(`agent and dead man's switch of ${old.name} are gone`);
+  const { server, gapMs } = await stage.failover(atMs, old);
+  stage.tell(`${server.name} serves after ${gapMs} ms`);
+  const alive = await mainPid(old, 'k3s.service');
+  await old.call('systemctl', 'unmask', '--runtime', ...GUARDS);
+  await old.call('systemctl', 'start', ...GUARDS);
+  await stage.settled();
+  const wrong = alive === 0 ? ['the server was not there any more: the gate proved nothing'] : [];
+  return { gapMs, lossesAtMs: atMs + OPEN_MS, wrong };
+};
+
+/** The cut-off server goes on taking writes for at most this long: until its gate shuts. */
+const OPEN_MS = 5000;
+
+/** The switch dies, comes back, and then ends the server of an agent that hangs. */
+const deadmanKilled = async (stage: Stage): Promise<CaseReport> => {
+  const old = await stage.settled();
+  await old.killUnit('baton-deadman.service');
+  await sleep(2000);
+  if ((await mainPid(old, 'baton-deadman.service')) === 0) {
+    return { gapMs: null, lossesAtMs: null, wrong: ['the dead man’s switch did not return'] };
+  }
+  const agent = await mainPid(old, 'baton-agent.service');
+  await old.call(
+    'systemctl',
+    'kill',
+    '--signal=SIGSTOP',
+    '--kill-whom=main',
+    'baton-agent.service',
+  );
+  const atMs = Date.now();
+  stage.tell(`the agent of ${old.name} hangs`);
+  const { server, gapMs } = await stage.failover(atMs, old);
+  stage.tell(`${server.name} serves after ${gapMs} ms`);
+  const alive = await mainPid(old, 'k3s.service');
+  const wrong = alive === 0 ? [] : ['the dead man’s switch did not end the server'];
+  // systemd's watchdog may have ended the hanging agent before us.
+  await old.call('sh', '-c', `kill -CONT ${agent} || true`);
+  await stage.settled();
+  return { gapMs, lossesAtMs: atMs + OPEN_MS, wrong };
+};
+
+const coordinatorsLost = async (stage: Stage): Promise<CaseReport> => {
+  const old = await stage.settled();
+  const { epoch } = stage.observer;
+  const unit = 'baton-coordinator.service';
+  for (const machine of stage.fleet.machines) await machine.call('systemctl', 'stop', unit);
+  stage.tell('all coordinators are stopped');
+  await sleep(WATCH_MS);
+  const wrong = await unmoved(stage, old, epoch);
+  const atMs = await old.cutPower();
+  stage.tell(`${old.name}, the server, has lost its power too`);
+  const { server, gapMs } = await stage.failover(atMs, old);
+  stage.tell(`${server.name} serves after ${gapMs} ms`);
+  await stage.boot(old);
+  for (const machine of stage.fleet.machines.filter((one) => one !== old)) {
+    await machine.call('systemctl', 'start', unit);
+  }
+  await stage.settled();
+  return { gapMs, powerCut: true, lossesAtMs: atMs, wrong };
+};
+
+export const daemonCases: readonly Case[] = [
+  { name: 'agent-killed', what: 'the server’s agent dies', random: true, play: agentKilled },
+  { name: 'agent-restarts', what: 'and is upgraded often', random: true, play: agentRestarts },
+  { name: 'guards-killed', what: 'only the gate is left', random: true, play: guardsKilled },
+  { name: 'deadman', what: 'the switch dies, then the agent', random: true, play: deadmanKilled },
+  {
+    name: 'coordinators',
+    what: 'no broker is left, then the server dies',
+    random: true,
+    play: coordinatorsLost,
+  },
+];

@@ -1,0 +1,136 @@
+/** Cases in which a machine as a whole loses power, hangs, is cut off, or goes in order. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { answersOf, type Case, type CaseReport, unmoved, untilProperty, WATCH_MS } from './case.ts';
+import { queuedRequests } from './queued-requests.ts';
+import type { Stage } from './stage.ts';
+
+/** After a thaw: longer than deadline, dead man's period and a renewal together. */
+const THAW_WATCH_MS = 10_000;
+const UNITS = ['k3s.service', 'k3s-agent.service'] as const;
+
+const firstStart = async (stage: Stage): Promise<CaseReport> => {
+  // The stage itself has just done it; what is left to see is that k3s is on one machine alone.
+  const server = await stage.settled();
+  const wrong: string[] = [];
+  for (const machine of stage.fleet.machines) {
+    const [unit, twin] = machine === server ? UNITS : UNITS.toReversed();
+    const active = await untilProperty(machine, unit, 'ActiveState', 'active');
+    if (active !== 'active') wrong.push(`${unit} of ${machine.name} is ${active}`);
+    const load = await untilProperty(machine, twin, 'LoadState', 'masked');
+    if (load !== 'masked') wrong.push(`${twin} of ${machine.name} is ${load}`);
+    const failed = (await machine.call('systemctl', '--failed', '--plain', '--no-legend')).trim();
+    if (failed !== '') wrong.push(`${machine.name} has failed units: ${failed}`);
+  }
+  return { gapMs: null, lossesAtMs: null, wrong };
+};
+
+const powerCut =
+  (returnAtOnce: boolean) =>
+  async (stage: Stage): Promise<CaseReport> => {
+    const old = await stage.settled();
+    const atMs = await old.cutPower();
+    stage.tell(`${old.name}, the server, has lost its power`);
+    if (returnAtOnce) await stage.boot(old);
+    const { server, gapMs } = await stage.failover(atMs, returnAtOnce ? null : old);
+    stage.tell(`${server.name} serves after ${gapMs} ms`);
+    if (!returnAtOnce) await stage.boot(old);
+    await stage.settled();
+    return { gapMs, powerCut: !returnAtOnce, lossesAtMs: atMs, wrong: [] };
+  };
+
+const receiverCut = async (stage: Stage): Promise<CaseReport> => {
+  const server = await stage.settled();
+  const { epoch } = stage.observer;
+  const receiver = await stage.receiver();
+  const atMs = await receiver.cutPower();
+  stage.tell(`${receiver.name}, a receiver, has lost its power`);
+  await sleep(WATCH_MS);
+  const pause = stage.longestPauseMs(atMs);
+  await stage.boot(receiver);
+  const wrong = await unmoved(stage, server, epoch);
+  if (pause > 2000) wrong.push(`writes stood still for ${pause} ms while a receiver died`);
+  return { gapMs: null, lossesAtMs: null, wrong };
+};
+
+const allOff = async (stage: Stage): Promise<CaseReport> => {
+  const old = await stage.settled();
+  const [atMs = 0] = await Promise.all(stage.fleet.machines.map((one) => one.cutPower()));
+  stage.tell('the power of all machines is gone');
+  for (const machine of stage.fleet.machines) await stage.boot(machine);
+  const { server } = await stage.failover(atMs + 1, null);
+  stage.tell(`${server.name} serves again; it was ${old.name}`);
+  await stage.settled();
+  return { gapMs: null, lossesAtMs: atMs, wrong: [] };
+};
+
+const hang = async (stage: Stage): Promise<CaseReport> => {
+  const old = await stage.settled();
+  const queue = await queuedRequests(stage, old);
+  const atMs = await old.freeze(true);
+  stage.tell(`${old.name}, the server, hangs as a whole`);
+  queue.ask();
+  const { server, gapMs } = await stage.failover(atMs, old);
+  stage.tell(`${server.name} serves after ${gapMs} ms`);
+  const thawMs = await old.freeze(false);
+  await sleep(THAW_WATCH_MS);
+  const answers = queue.answersSince(thawMs) + answersOf(stage, old, thawMs);
+  stage.tell(`${old.name} was thawed and answered ${answers} times`);
+  queue.close();
+  await stage.settled();
+  const wrong = answers === 0 ? [] : [`the thawed server answered ${answers} times`];
+  return { gapMs, lossesAtMs: atMs, thawedAnswers: answers, wrong };
+};
+
+const cable = async (stage: Stage): Promise<CaseReport> => {
+  const old = await stage.settled();
+  const atMs = old.plug(false);
+  stage.tell(`the cable of ${old.name}, the server, is pulled`);
+  const { server, gapMs } = await stage.failover(atMs, old);
+  stage.tell(`${server.name} serves after ${gapMs} ms`);
+  const backMs = old.plug(true);
+  await sleep(WATCH_MS / 2);
+  const answers = answersOf(stage, old, backMs);
+  await stage.settled();
+  const wrong = answers === 0 ? [] : [`the cut-off server answered ${answers} times`];
+  return { gapMs, lossesAtMs: atMs, wrong };
+};
+
+const reboot = async (stage: Stage): Promise<CaseReport> => {
+  const old = await stage.settled();
+  const atMs = await old.reboot();
+  stage.rebooted(old);
+  stage.tell(`${old.name}, the server, rebooted in order`);
+  const { server, gapMs } = await stage.failover(atMs, old);
+  stage.tell(`${server.name} serves after ${gapMs} ms`);
+  await stage.settled();
+  const state = (await old.call('sh', '-c', 'systemctl is-enabled k3s.service || true')).trim();
+  const wrong = state === 'enabled' ? ['k3s.service of the old server is enabled'] : [];
+  // An orderly end gives the role away; waiting for the lease to run out would take 8 s and more.
+  if (gapMs > 8000) wrong.push(`an orderly reboot took the API away for ${gapMs} ms`);
+  return { gapMs, lossesAtMs: null, wrong };
+};
+
+const move = async (stage: Stage): Promise<CaseReport> => {
+  const old = await stage.settled();
+  const target = await stage.receiver();
+  const atMs = Date.now();
+  stage.tell(`baton move ${target.name}`);
+  await old.call('baton', 'move', target.name);
+  const { server, gapMs } = await stage.failover(atMs, old);
+  stage.tell(`${server.name} serves after ${gapMs} ms`);
+  await stage.settled();
+  const wrong = server === target ? [] : [`moved to ${server.name} instead of ${target.name}`];
+  return { gapMs, lossesAtMs: null, wrong };
+};
+
+export const machineCases: readonly Case[] = [
+  { name: 'first-start', what: 'power for everybody', random: false, play: firstStart },
+  { name: 'power-cut', what: 'the server loses its power', random: true, play: powerCut(false) },
+  { name: 'quick-return', what: 'and has it back at once', random: true, play: powerCut(true) },
+  { name: 'receiver-cut', what: 'a receiver loses its power', random: true, play: receiverCut },
+  { name: 'all-off', what: 'everybody loses power at once', random: true, play: allOff },
+  { name: 'hang', what: 'the server hangs as a whole and is thawed', random: true, play: hang },
+  { name: 'cable', what: 'the server’s cable is pulled and put back', random: true, play: cable },
+  { name: 'reboot', what: 'the server is rebooted in order', random: true, play: reboot },
+  { name: 'move', what: 'a planned move', random: true, play: move },
+];

@@ -1,0 +1,12 @@
+/**
+ * What befalls the machines, one function per case. Each begins with a settled cluster and ends with
+ * one, so that cases can be played alone or one after the other in any order.
+ *
+ * A case returns what it measured and what it found wrong; it throws when the story stops (nobody
+ * serves, somebody does not return).
+ */
+import type { Case } from './case.ts';
+import { daemonCases } from './cases-daemons.ts';
+import { machineCases } from './cases-machine.ts';
+
+export const cases: readonly Case[] = [...machineCases, ...daemonCases];

@@ -1,0 +1,97 @@
+/** The command line of the machine lab. */
+import { parseArgs } from 'node:util';
+import { BatonError } from '../../../shared/errors/baton-error.ts';
+import { cases } from './cases.ts';
+
+export interface MachineLabOptions {
+  /** Names of cases, each played once on a cluster of its own. */
+  readonly cases: readonly string[];
+  /** Random cases after that, one after the other on one cluster. */
+  readonly rounds: number;
+  readonly seed: number;
+  readonly machines: number;
+  readonly witness: boolean;
+  /** `embedded`, `real` or a path. */
+  readonly k3s: string;
+  readonly json: string | undefined;
+  readonly keep: boolean;
+  /** As typed, for the result. */
+  readonly command: string;
+}
+
+export const MACHINE_LAB_USAGE = `usage: npm run lab -- --machines [options]   (root)
+  --case NAME  one case, may be given again; default: every case once
+  --rounds N   then N random cases on one cluster (0)
+  --seed N     which random cases (printed when not given)
+  --count N    machines, 3 to 5 (3)
+  --witness    the last machine is a voter that never becomes master
+  --k3s WHICH  embedded, real (needs Go once), or the path of a k3s (BATON_K3S, else embedded)
+  --json FILE  writes the figures there
+  --keep       keeps disks and logs
+  --list       names the cases
+Exit status: 0 all bars reached, 1 not, 2 the call or the machine is wrong.`;
+
+const wrong = (text: string): BatonError =>
+  new BatonError('settings-invalid', 'usage', `${text}\n${MACHINE_LAB_USAGE}`, { context: {} });
+
+const wholeNumber = (name: string, text: string, lowest: number, highest: number): number => {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= lowest && value <= highest) return value;
+  throw wrong(`--${name} ${text}: a whole number from ${lowest} to ${highest}`);
+};
+
+const flags = {
+  machines: { type: 'boolean' },
+  case: { type: 'string', multiple: true },
+  rounds: { type: 'string', default: '0' },
+  seed: { type: 'string' },
+  count: { type: 'string', default: '3' },
+  witness: { type: 'boolean', default: false },
+  k3s: { type: 'string' },
+  json: { type: 'string' },
+  keep: { type: 'boolean', default: false },
+  list: { type: 'boolean', default: false },
+  help: { type: 'boolean', short: 'h', default: false },
+} as const;
+
+const parsed = (args: readonly string[]) => {
+  try {
+    return parseArgs({ args: [...args], options: flags }).values;
+  } catch (error) {
+    throw wrong(error instanceof Error ? error.message : String(error));
+  }
+};
+
+/** Which cases were asked for. With rounds alone, no others. */
+const chosen = (names: readonly string[] | undefined, rounds: number): readonly string[] => {
+  const all = cases.map(({ name }) => name);
+  const unknown = names?.find((name) => !all.includes(name));
+  if (unknown !== undefined) throw wrong(`there is no case "${unknown}": ${all.join(', ')}`);
+  return names ?? (rounds > 0 ? [] : all);
+};
+
+const caseList = (): string =>
+  cases.map(({ name, what }) => `${name.padEnd(16)}${what}`).join('\n');
+
+/** A text when only words were asked for. Errors: `settings-invalid` with the usage. */
+export const readMachineLabOptions = (
+  args: readonly string[],
+  environment: Readonly<Record<string, string | undefined>>,
+  anySeed: number,
+): MachineLabOptions | string => {
+  const values = parsed(args);
+  if (values.help) return MACHINE_LAB_USAGE;
+  if (values.list) return caseList();
+  const rounds = wholeNumber('rounds', values.rounds, 0, 100_000);
+  return {
+    cases: chosen(values.case, rounds),
+    rounds,
+    seed: wholeNumber('seed', values.seed ?? String(anySeed), 0, 0xffffffff),
+    machines: wholeNumber('count', values.count, 3, 5),
+    witness: values.witness,
+    k3s: values.k3s ?? (environment.BATON_K3S || 'embedded'),
+    json: values.json,
+    keep: values.keep,
+    command: ['lab', ...args].join(' '),
+  };
+};

@@ -1,0 +1,172 @@
+/**
+ * What every case works with: the machines, the writer, the probes, and what was seen so far.
+ *
+ * Judged from the bridge alone: who answered, what was written, what is gone. The agents' own words
+ * are used to know when a cluster has settled, and for the story.
+ */
+
+import { Observer } from '../observer.ts';
+import { findOverlaps, type Overlap } from '../overlap.ts';
+import { type Probes, startProbes } from '../probes.ts';
+import { waitFor } from '../wait-for.ts';
+import { Workload } from '../workload.ts';
+import type { Fleet } from './fleet.ts';
+import type { Machine } from './machine.ts';
+
+/** LEASE.md L2: a voter that has booted is silent for one lease, 8 s and 1 %, and a little. */
+const SILENCE_MS = 8300;
+const SETTLE_LIMIT_MS = 90_000;
+const SERVER_LIMIT_MS = 90_000;
+const WRITES_PER_SECOND = 20;
+
+/** What a change of server cost. */
+export interface Failover {
+  readonly server: Machine;
+  /** From the last answered write of the old server to the first of the new one, ms. */
+  readonly gapMs: number;
+}
+
+export interface Losses {
+  readonly old: number;
+  readonly recent: number;
+  readonly atRiskMs: number;
+}
+
+export class Stage {
+  readonly fleet: Fleet;
+  readonly workload: Workload;
+  readonly probes: Probes;
+  readonly observer: Observer;
+  readonly signal: AbortSignal;
+  readonly tell: (line: string) => void;
+  readonly #bootedMs = new Map<string, number>();
+
+  constructor(fleet: Fleet, signal: AbortSignal, tell: (line: string) => void) {
+    this.fleet = fleet;
+    this.signal = signal;
+    this.tell = tell;
+    this.workload = new Workload(fleet.machines, WRITES_PER_SECOND);
+    this.probes = startProbes(fleet.machines);
+    this.observer = new Observer(fleet.machines);
+    this.observer.start();
+  }
+
+  waitFor<T>(what: string, limitMs: number, check: () => T | null | false): Promise<T> {
+    return waitFor(what, limitMs, check, this.signal);
+  }
+
+  async boot(machine: Machine): Promise<void> {
+    this.#bootedMs.set(machine.name, Date.now());
+    await machine.boot();
+  }
+
+  /** The machine has begun another boot by itself. */
+  rebooted(machine: Machine): void {
+    this.#bootedMs.set(machine.name, Date.now());
+  }
+
+  /** Power for everybody and the first server; ends when every receiver has every revision. */
+  async start(): Promise<void> {
+    await Promise.all(this.fleet.machines.map((machine) => this.boot(machine)));
+    this.workload.start();
+    await this.settled();
+  }
+
+  /** The machine whose API is ready now. */
+  async server(): Promise<Machine> {
+    const name = await this.waitFor('a server whose API is ready', SERVER_LIMIT_MS, () =>
+      this.probes.readyNow(),
+    );
+    return this.fleet.machine(name);
+  }
+
+  /** A machine that has power and is not the server. */
+  async receiver(): Promise<Machine> {
+    const server = await this.server();
+    const other = (one: Machine) => one !== server && one.on;
+    return this.waitFor('a second machine', 1000, () => this.fleet.machines.find(other) ?? null);
+  }
+
+  /**
+   * Every machine with power follows or serves, has ended its silence and has every revision; until
+   * then another fault would be a double fault. Returns the server.
+   */
+  async settled(): Promise<Machine> {
+    const running = this.fleet.machines.filter(({ on, frozen }) => on && !frozen);
+    let why = '';
+    try {
+      await this.waitFor('a settled cluster', SETTLE_LIMIT_MS, () => {
+        why = this.#unsettled(running);
+        return why === '';
+      });
+    } catch (error) {
+      this.tell(`not settled: ${why}`);
+      throw error;
+    }
+    return this.server();
+  }
+
+  #unsettled(running: readonly Machine[]): string {
+    const ready = this.probes.readyNow();
+    if (ready === null) return 'no API is ready';
+    const master = this.observer.report(ready);
+    if (master?.role !== 'master') return `the agent of ${ready} says ${master?.role ?? 'nothing'}`;
+    for (const { name } of running.filter((one) => one.name !== ready)) {
+      if (Date.now() - (this.#bootedMs.get(name) ?? 0) < SILENCE_MS) return `${name} is silent`;
+      const own = this.observer.report(name);
+      if (own === null) return `the agent of ${name} says nothing`;
+      if (own.master !== ready || own.epoch !== master.epoch) {
+        return `${name} follows ${own.master} of epoch ${own.epoch}, not ${master.epoch}`;
+      }
+      const known = master.receivers.find(({ node }) => node === name);
+      const receives = known !== undefined && known.lag_ms < 1000 && known.lineage_epoch > 0;
+      if (!receives && own.role !== 'witness') return `${name} has not every revision`;
+    }
+    return '';
+  }
+
+  /** Waits until a server other than `old` takes writes after the fault at `atMs`. */
+  async failover(atMs: number, old: Machine | null): Promise<Failover> {
+    const limit = SERVER_LIMIT_MS;
+    const ready = await this.waitFor('another server that is ready', limit, () =>
+      this.probes.firstReady(atMs, old?.name),
+    );
+    const first = await this.waitFor('a first write', limit, () =>
+      this.workload.firstAcknowledged(ready.atMs - 1000, ready.node),
+    );
+    const before = this.workload.lastAcknowledged(first.atMs, old?.name);
+    return {
+      server: this.fleet.machine(ready.node),
+      gapMs: first.atMs - (before?.atMs ?? atMs),
+    };
+  }
+
+  /** What the present server has not, of what was acknowledged; each loss is told once. */
+  async losses(endMs: number): Promise<Losses> {
+    const server = await this.server();
+    const state = await this.workload.readState(server);
+    const known = await this.waitFor(`a list of all objects of ${server.name}`, 1, () => state);
+    const { old, recent, atRiskMs } = this.workload.ledger.newLosses(known, endMs);
+    return { old: old.length, recent: recent.length, atRiskMs };
+  }
+
+  /** Longest time without an answered write since `fromMs`. */
+  longestPauseMs(fromMs: number): number {
+    const times = this.workload.acknowledged
+      .map(({ atMs }) => atMs)
+      .filter((atMs) => atMs >= fromMs);
+    const ends = [...times, Date.now()];
+    return Math.max(...ends.map((atMs, index) => atMs - (ends[index - 1] ?? fromMs)));
+  }
+
+  overlaps(): Overlap[] {
+    return findOverlaps(this.probes.answers());
+  }
+
+  async close(): Promise<void> {
+    this.observer.stop();
+    this.probes.stop();
+    await this.fleet.scrap();
+    await this.workload.stop();
+  }
+}

@@ -1,0 +1,70 @@
+/** What came of each case, and the figures of a whole run. */
+import { type Figure, figure } from '../result-file.ts';
+import { percentile } from '../verdict.ts';
+
+/** One line of the verdicts file. */
+export interface Verdict {
+  readonly name: string;
+  /** Case or round, for people and folders. */
+  readonly label: string;
+  readonly seconds: number;
+  readonly gapMs: number | null;
+  readonly powerCut: boolean;
+  readonly thawedAnswers: number | null;
+  readonly twoServers: number;
+  readonly acknowledged: number;
+  readonly lostOld: number;
+  readonly lostRecent: number;
+  readonly atRiskMs: number;
+  /** Empty: all is well. */
+  readonly wrong: readonly string[];
+}
+
+const sum = (all: readonly Verdict[], of: (one: Verdict) => number): number =>
+  all.reduce((total, one) => total + of(one), 0);
+
+/** `planned`: how many cases and rounds were asked for; what was not played counts as failed. */
+export const machineFigures = (all: readonly Verdict[], planned: number): Figure[] => {
+  const cuts = all.filter(({ powerCut }) => powerCut);
+  const gaps = cuts.flatMap(({ gapMs }) => (gapMs === null ? [] : [gapMs / 1000]));
+  const thaws = all.flatMap(({ thawedAnswers }) => thawedAnswers ?? []);
+  const rounds = all.filter(({ label }) => label.startsWith('round-')).length;
+  const bad = all.filter(({ wrong }) => wrong.length > 0).length;
+  const thawed = thaws.reduce((total, one) => total + one, 0);
+  return [
+    figure('cases', all.length - rounds),
+    figure('rounds', rounds),
+    figure('cases_failed', bad + planned - all.length),
+    figure(
+      'two_servers_observed',
+      sum(all, ({ twoServers }) => twoServers),
+    ),
+    ...(thaws.length === 0 ? [] : [figure('thawed_server_answers', thawed)]),
+    ...(gaps.length === 0
+      ? []
+      : [
+          figure('api_gap_p50_s', percentile(gaps, 0.5)),
+          figure('api_gap_max_s', percentile(gaps, 1)),
+        ]),
+    figure(
+      'acknowledged_writes',
+      sum(all, ({ acknowledged }) => acknowledged),
+    ),
+    figure(
+      'lost_acknowledged_writes',
+      sum(all, ({ lostOld }) => lostOld),
+    ),
+    figure(
+      'lost_recent_writes',
+      sum(cuts, ({ lostRecent }) => lostRecent),
+    ),
+  ];
+};
+
+/** A table of the cases: one line each, for people and for LAB.md. */
+export const caseTable = (all: readonly Verdict[]): string[] =>
+  all.map(({ label, seconds, gapMs, lostRecent, wrong }) => {
+    const gap = gapMs === null ? '-' : `${(gapMs / 1000).toFixed(1)} s`;
+    const verdict = wrong.length === 0 ? 'ok' : `WRONG: ${wrong.join('; ')}`;
+    return `${label.padEnd(24)}${`${seconds.toFixed(0)} s`.padStart(6)}  gap ${gap.padStart(7)}  lost ${lostRecent}  ${verdict}`;
+  });
