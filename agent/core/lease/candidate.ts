@@ -61,12 +61,20 @@ export function beginAttempt(turn: Turn): void {
   });
   const position = ownPosition(state, now, config);
   const prepare: Prepare = { kind: 'prepare', ballot, position, list: disk.list };
-  explain(turn, `asks for the lease with ballot ${counter}.`);
+  explain(turn, `asks for the lease with ballot ${counter}: ${cause(state, now)}.`);
   arm(turn, 'answers', after(now, config.answerTimeout));
   for (const node of asked(disk.list)) if (node !== config.node) send(turn, node, prepare);
   if (!isVoter(config, config.node)) return;
   const answer = answerPrepare(turn, config.node, prepare);
   if (answer.kind === 'promise') candidatePromise(turn, config.node, answer);
+}
+
+/** Why there is nobody to follow, in words for `baton why`. */
+function cause({ leader }: CoreState, now: Instant): string {
+  if (leader === null) return 'no master is known';
+  if (leader.stage === 'stopped') return `${leader.master} has given the role up`;
+  const seconds = Math.round((now - leader.heardAt) / 100) / 10;
+  return `nothing from ${leader.master} for ${seconds} s`;
 }
 
 /** The attempt that `ballot` belongs to, unless a list or an epoch in between has overtaken it. */
