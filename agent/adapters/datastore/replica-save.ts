@@ -38,7 +38,10 @@ export class SavedReplica {
   /** After a boot: puts the saved replica where RAM has none. True when there was one. */
   loadInto(replicaPath: string): boolean {
     if (existsSync(replicaPath) || !existsSync(this.#path)) return false;
-    copyFileSync(this.#path, replicaPath);
+    // Half a copy under the final name would pass for the replica at the next start.
+    const loading = `${replicaPath}.loading`;
+    copyFileSync(this.#path, loading);
+    renameSync(loading, replicaPath);
     return true;
   }
 

@@ -31,15 +31,19 @@ import { datastoreError, isDamage } from './sqlite-errors.ts';
 import { WholeFile } from './whole-copy.ts';
 
 /** An SQLite file with what SQLite keeps beside it: they move and go together. */
-const SUFFIXES = ['', '-wal', '-shm', '-journal'];
+const SIDE_FILES = ['-wal', '-shm', '-journal'];
+/**
+ * Replaces `to`, which nobody has open: at every moment one of the two is there whole. Its side
+ * files go first, for SQLite would play an old `-wal` into the new file.
+ */
 export const moveDatabase = (from: string, to: string): void => {
-  for (const suffix of SUFFIXES) {
-    rmSync(to + suffix, { force: true });
+  for (const suffix of SIDE_FILES) rmSync(to + suffix, { force: true });
+  for (const suffix of ['', ...SIDE_FILES]) {
     if (existsSync(from + suffix)) renameSync(from + suffix, to + suffix);
   }
 };
 export const removeDatabase = (path: string): void => {
-  for (const suffix of SUFFIXES) rmSync(path + suffix, { force: true });
+  for (const suffix of ['', ...SIDE_FILES]) rmSync(path + suffix, { force: true });
 };
 
 export class ReplicaStore implements Replica {
@@ -175,7 +179,6 @@ export class ReplicaStore implements Replica {
       // Closing the last connection moves the WAL into the file, so one rename swaps it.
       copy.database.close();
       this.#file.database.close();
-      removeDatabase(this.#path('replica.db'));
       moveDatabase(this.#path('next.db'), this.#path('replica.db'));
       this.#file = this.#openOrSetAside(this.#path('replica.db'));
       this.#whole.remove();
@@ -223,7 +226,6 @@ export class ReplicaStore implements Replica {
     }
     this.abandonCopy();
     this.#file.database.close();
-    removeDatabase(this.#path('replica.db'));
     moveDatabase(seed, this.#path('replica.db'));
     this.#whole.remove();
     this.#file = this.#openOrSetAside(this.#path('replica.db'));
