@@ -28,40 +28,42 @@ export interface EventQueue {
 const earlier = (a: QueueEntry, b: QueueEntry): boolean =>
   a.at < b.at || (a.at === b.at && a.order < b.order);
 
+/** Takes `entry` in at the end of the heap and moves it up to its place. */
+function rise(heap: QueueEntry[], entry: QueueEntry): void {
+  let index = heap.length;
+  heap.push(entry);
+  while (index > 0) {
+    const parent = (index - 1) >> 1;
+    const above = heap[parent] as QueueEntry;
+    if (!earlier(entry, above)) break;
+    heap[index] = above;
+    index = parent;
+  }
+  heap[index] = entry;
+}
+
+/** Puts `entry` in the place of the first and moves it down to its place. */
+function sink(heap: QueueEntry[], entry: QueueEntry): void {
+  const { length } = heap;
+  let index = 0;
+  for (;;) {
+    let child = 2 * index + 1;
+    if (child >= length) break;
+    if (child + 1 < length && earlier(heap[child + 1] as QueueEntry, heap[child] as QueueEntry)) {
+      child += 1;
+    }
+    const below = heap[child] as QueueEntry;
+    if (!earlier(below, entry)) break;
+    heap[index] = below;
+    index = child;
+  }
+  heap[index] = entry;
+}
+
 export function eventQueue(): EventQueue {
   const heap: QueueEntry[] = [];
   const pool: QueueEntry[] = [];
   let order = 0;
-
-  const rise = (entry: QueueEntry): void => {
-    let index = heap.length;
-    heap.push(entry);
-    while (index > 0) {
-      const parent = (index - 1) >> 1;
-      const above = heap[parent] as QueueEntry;
-      if (!earlier(entry, above)) break;
-      heap[index] = above;
-      index = parent;
-    }
-    heap[index] = entry;
-  };
-
-  const sink = (entry: QueueEntry): void => {
-    const { length } = heap;
-    let index = 0;
-    for (;;) {
-      let child = 2 * index + 1;
-      if (child >= length) break;
-      if (child + 1 < length && earlier(heap[child + 1] as QueueEntry, heap[child] as QueueEntry)) {
-        child += 1;
-      }
-      const below = heap[child] as QueueEntry;
-      if (!earlier(below, entry)) break;
-      heap[index] = below;
-      index = child;
-    }
-    heap[index] = entry;
-  };
 
   return {
     get size() {
@@ -71,7 +73,7 @@ export function eventQueue(): EventQueue {
       order += 1;
       const entry = pool.pop();
       if (entry === undefined) {
-        rise({ at, order, kind, machine, token, payload });
+        rise(heap, { at, order, kind, machine, token, payload });
         return;
       }
       entry.at = at;
@@ -80,13 +82,13 @@ export function eventQueue(): EventQueue {
       entry.machine = machine;
       entry.token = token;
       entry.payload = payload;
-      rise(entry);
+      rise(heap, entry);
     },
     pop() {
       const first = heap[0];
       if (first === undefined) return null;
       const last = heap.pop() as QueueEntry;
-      if (heap.length > 0) sink(last);
+      if (heap.length > 0) sink(heap, last);
       return first;
     },
     recycle(entry) {

@@ -31,10 +31,11 @@ export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profi
   const few = wishes.nodes ?? traits.nodes[0];
   const many = wishes.nodes ?? traits.nodes[1];
   const letters = traits.letters?.(random) ?? pickLetters(random, few, many);
+  const isDuel = traits.duel === true;
   const timing = pickTiming(random);
-  const shape = shapeOf(letters, profile === 'duel' ? 'rapid' : timing);
-  const isBeyondModel = profile !== 'calm' && random.chance(0.12) && profile !== 'duel';
-  const dataPathGate = random.chance(profile === 'fencing' ? 0.9 : 0.75);
+  const shape = shapeOf(letters, isDuel ? random.pick(['rapid', 'stubborn'] as const) : timing);
+  const isBeyondModel = profile !== 'calm' && !isDuel && random.chance(0.12);
+  const dataPathGate = isDuel || random.chance(profile === 'fencing' ? 0.9 : 0.75);
   const count = shape.nodes.length;
   const eligible = [...letters].flatMap((letter, i) =>
     letter === 'v' || letter === 'e' ? [i] : [],
@@ -58,17 +59,18 @@ export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profi
     length: minute,
     nodes: shape.nodes,
     configs: shape.configs,
-    coordinators: eligible.slice(0, random.below(4)),
+    // Brokers would carry messages around a cut.
+    coordinators: isDuel ? [] : eligible.slice(0, random.below(4)),
     dataPathGate: dataPathGate && !ungated,
     epoch: fresh ? 0 : 1 + random.below(5),
     owner,
     head: fresh ? 0 : 1000 + random.below(5000),
     starts,
-    streamInterval: random.between(900, 2500) * (profile === 'duel' ? 8 : 1),
+    streamInterval: random.between(900, 2500) * (isDuel ? 8 : 1),
     copies: random.chance(0.15) ? 1 : 0.08,
     faults,
-    storm: profile === 'duel' ? makeStorm(random, shape.configs[0]?.leaseDuration ?? 0) : null,
-    pace: profile === 'duel' ? 0.1 : 1,
+    storm: isDuel ? makeStorm(random, shape.configs[0]?.leaseDuration ?? 0) : null,
+    pace: isDuel ? 0.1 : 1,
   };
 }
 
@@ -81,6 +83,7 @@ const makeStorm = (random: SeededRandom, lease: number): Storm => ({
   slowest: random.pick([0.2, 1, 1.5, 2.5]) * lease,
   loss: random.pick([0, 0.1, 0.3]),
   repeated: random.pick([0, 0.1, 0.3]),
+  cut: random.chance(0.5),
 });
 
 function makeStarts(
@@ -128,7 +131,7 @@ function makeFaults(
     const kind = pickAllowed(random, table, dataPathGate, count);
     if (kind !== null) faults.push(makeFault(random, faults.length, kind, count, last));
   }
-  if (profile === 'duel') return faults.map(shorter);
+  if (traits.duel === true) return faults.map(shorter);
   if (isBeyondModel) {
     const kind = random.pick(beyondKinds);
     faults.push(makeFault(random, faults.length, kind, count, last));
@@ -137,7 +140,8 @@ function makeFaults(
 }
 
 /** Leases are short in a duel, so what interrupts them is. */
-const shorter = (fault: PlannedFault): PlannedFault => ({ ...fault, duration: fault.duration / 4 });
+const shorter = (fault: PlannedFault): PlannedFault =>
+  fault.kind === 'cut_pair' ? fault : { ...fault, duration: fault.duration / 6 };
 
 /**
  * Without the data-path gate DESIGN section 3 promises nothing for machines frozen as a whole, nor

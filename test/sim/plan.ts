@@ -21,7 +21,9 @@ export type ProfileName =
   | 'fencing'
   | 'disk'
   | 'pair'
-  | 'duel';
+  | 'duel'
+  | 'duel-wipes'
+  | 'duel-lists';
 
 export interface PlannedFault {
   /** Its place in the whole plan; stays the same when others are left out. */
@@ -87,4 +89,6 @@ export interface Storm {
   readonly slowest: number;
   readonly loss: number;
   readonly repeated: number;
+  /** The first and the last machine never reach each other directly. */
+  readonly cut: boolean;
 }

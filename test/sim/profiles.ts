@@ -15,6 +15,8 @@ export interface Profile {
   readonly faults: readonly [number, number];
   /** Part of the schedules that begin with machines that have never been used. */
   readonly fresh: number;
+  /** Candidates against each other in a storm (plan.ts); no other judge than safety. */
+  readonly duel?: true;
   readonly kinds: Weights;
 }
 
@@ -46,7 +48,8 @@ export const triggers: readonly (Step | LeaseMessageKind)[] = [
   'announce',
 ];
 
-const duels = ['vv', 'vvv', 'vvv', 'vvv', 'vvw', 'vvvv', 'vvvv', 'vvvvv'] as const;
+const duels = ['vv', 'vvv', 'vvv', 'vvv', 'vvv', 'vvw', 'vvvv', 'vvvvv'] as const;
+const listDuels = ['vvv', 'vvvv', 'vvvv', 'vvvvv'] as const;
 const pairs = ['vv', 'vv', 'vv', 'vw', 'vvw', 'vve'] as const;
 
 export const profiles: Readonly<Record<ProfileName, Profile>> = {
@@ -182,23 +185,53 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     ],
   },
   duel: {
-    weight: 12,
+    weight: 6,
     nodes: [2, 5],
     letters: (random) => random.pick(duels),
-    faults: [4, 24],
+    duel: true,
+    faults: [4, 20],
     fresh: 0,
     kinds: [
-      [6, 'power_cut'],
+      [8, 'power_cut'],
       [4, 'crash'],
-      [2, 'crash_midway'],
-      [2, 'freeze_agent'],
+      [1, 'crash_midway'],
+      [1, 'freeze_agent'],
       [2, 'isolate'],
-      [2, 'cut_pair'],
-      [2, 'shutdown'],
-      [1, 'new_card'],
-      [1, 'torn_epoch'],
+      [5, 'cut_pair'],
       [1, 'partition'],
       [1, 'move'],
+    ],
+  },
+  'duel-wipes': {
+    weight: 4,
+    nodes: [3, 5],
+    letters: (random) => random.pick(duels),
+    duel: true,
+    faults: [4, 16],
+    fresh: 0,
+    kinds: [
+      [6, 'new_card'],
+      [2, 'torn_epoch'],
+      [3, 'power_cut'],
+      [3, 'isolate'],
+      [3, 'cut_pair'],
+      [1, 'shutdown'],
+    ],
+  },
+  'duel-lists': {
+    weight: 4,
+    nodes: [3, 5],
+    letters: (random) => random.pick(listDuels),
+    duel: true,
+    faults: [4, 16],
+    fresh: 0,
+    kinds: [
+      [7, 'shutdown'],
+      [3, 'power_cut'],
+      [3, 'isolate'],
+      [4, 'cut_pair'],
+      [2, 'partition'],
+      [1, 'crash'],
     ],
   },
   pair: {

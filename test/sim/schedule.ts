@@ -16,7 +16,7 @@ import { endFault, type FaultEnd, planFaults, strike } from './faults.ts';
 import { noFlaws } from './flaws.ts';
 import { agentStarts, goOff, powerOn, thaw } from './machine.ts';
 import { promoteAlone } from './machine-faults.ts';
-import { type Flight, lie } from './network.ts';
+import { type Flight, lie, setCut } from './network.ts';
 import type { Plan, PlannedFault, StartOfMachine } from './plan.ts';
 import { seededRandom } from './random.ts';
 import { deadmanLooks, serverEnded, serverReady, serverUp } from './server.ts';
@@ -49,6 +49,11 @@ const queue = eventQueue();
 export function runSchedule(plan: Plan, options: RunOptions): Outcome {
   const world = buildWorld(plan, options);
   planFaults(world);
+  if (plan.storm?.cut) {
+    const last = world.machines.length - 1;
+    setCut(world, 0, last, 1);
+    setCut(world, last, 0, 1);
+  }
   for (const machine of world.machines) {
     const start = plan.starts[machine.index] as StartOfMachine;
     if (start.powerAt < Number.POSITIVE_INFINITY) {

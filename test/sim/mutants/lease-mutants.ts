@@ -54,12 +54,13 @@ const core: readonly Mutant[] = [
     name: 'nonce-not-compared',
     breaks: 'L5, L6: the voter’s own nonce',
     edits: [nonceNotCompared, acceptNonceNotCompared],
+    wishes: { profile: 'duel' },
   },
   {
     name: 'nonce-not-compared-while-lists-change',
     breaks: 'L5, L6 during list changes',
     edits: [nonceNotCompared, acceptNonceNotCompared],
-    wishes: { profile: 'membership', nodes: 4 },
+    wishes: { profile: 'duel-lists' },
   },
   {
     name: 'round-not-echoed',
@@ -85,7 +86,7 @@ const core: readonly Mutant[] = [
     ],
     wishes: { profile: 'duel' },
   },
-  { name: 'no-silence', breaks: 'L2', edits: [noSilence] },
+  { name: 'no-silence', breaks: 'L2', edits: [noSilence], wishes: { profile: 'duel' } },
   {
     name: 'half-a-silence',
     breaks: 'L2: one maximum lease',
@@ -95,6 +96,7 @@ const core: readonly Mutant[] = [
         replace: '  voterTimer(start, config.leaseDuration / 2, config);',
       },
     ],
+    wishes: { profile: 'duel' },
   },
   {
     name: 'run-lost-and-no-silence',
@@ -103,6 +105,7 @@ const core: readonly Mutant[] = [
       noSilence,
       { file: 'test/sim/flaws.ts', find: 'runNotWritten: false', replace: 'runNotWritten: true' },
     ],
+    wishes: { profile: 'duel' },
   },
   {
     name: 'timer-starts-after-sending',
@@ -160,6 +163,7 @@ const core: readonly Mutant[] = [
         replace: 'const higher = false;',
       },
     ],
+    wishes: { profile: 'pair' },
   },
   {
     name: 'epoch-not-plus-one',
@@ -219,7 +223,7 @@ const core: readonly Mutant[] = [
         replace: 'if (false) return { text:',
       },
     ],
-    wishes: { profile: 'wipes' },
+    wishes: { profile: 'duel-wipes' },
   },
   {
     name: 'wiped-voter-asks-only-one',
@@ -231,7 +235,7 @@ const core: readonly Mutant[] = [
         replace: 'taught.length > 0',
       },
     ],
-    wishes: { profile: 'wipes' },
+    wishes: { profile: 'duel-wipes' },
   },
   {
     name: 'learns-during-its-silence',
@@ -243,7 +247,7 @@ const core: readonly Mutant[] = [
         replace: 'if (false) {\n    arm(turn, ',
       },
     ],
-    wishes: { profile: 'wipes' },
+    wishes: { profile: 'duel-wipes' },
   },
   {
     name: 'two-wiped-voters-teach-each-other',
@@ -255,7 +259,7 @@ const core: readonly Mutant[] = [
         replace: "answer: 'record',",
       },
     ],
-    wishes: { profile: 'wipes' },
+    wishes: { profile: 'duel-wipes' },
   },
   {
     name: 'late-promise-not-checked',
@@ -279,7 +283,7 @@ const core: readonly Mutant[] = [
         replace: 'const leaver',
       },
     ],
-    wishes: { profile: 'membership' },
+    wishes: { profile: 'duel-lists' },
   },
   {
     name: 'candidate-ignores-a-newer-list',
@@ -296,7 +300,7 @@ const core: readonly Mutant[] = [
         replace: 'if (false) {',
       },
     ],
-    wishes: { profile: 'membership' },
+    wishes: { profile: 'duel-lists' },
   },
   {
     name: 'list-number-without-epoch',
@@ -308,7 +312,7 @@ const core: readonly Mutant[] = [
         replace: 'a.number - b.number',
       },
     ],
-    wishes: { profile: 'membership', nodes: 4 },
+    wishes: { profile: 'duel-lists' },
   },
   {
     name: 'predecessor-left-out',
@@ -320,13 +324,13 @@ const core: readonly Mutant[] = [
         replace: '[list.members];',
       },
     ],
-    wishes: { profile: 'membership', nodes: 4 },
+    wishes: { profile: 'duel-lists' },
   },
   {
     name: 'pinned-without-own-lock',
     breaks: 'L11: its own voter included',
     edits: [{ file: lists, find: 'return granted.has(holder);', replace: 'return count >= 1;' }],
-    wishes: { profile: 'pair' },
+    wishes: { profile: 'duel' },
   },
 ];
 
