@@ -1,6 +1,6 @@
 /** The shipped shell scripts, run for real: the lease file's every doubtful form must kill. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
@@ -53,6 +53,23 @@ describe.runIf(linux)('dead man’s switch and gate', () => {
     ['an absurd number', () => 'boot_id=this-boot\ndeadline_ms=99999999999999999999\n'],
   ])('%s closes the gate and kills', (_name, lease) => {
     expect(look(lease())).toEqual(closed);
+  });
+
+  test('kills at once and again for ten looks, then at every tenth', () => {
+    const bin = mkdtempSync(join(directory, 'bin-'));
+    // A second that takes no time; after the 35th the switch is ended.
+    writeFileSync(join(bin, 'sleep'), '#!/bin/sh\necho s >>"$LOOKS"\n', { mode: 0o755 });
+    const last = '[ "$(wc -l <"$LOOKS")" -lt 35 ] || kill "$PPID"\n';
+    appendFileSync(join(bin, 'sleep'), last);
+    const looks = join(bin, 'looks');
+    const places = [join(directory, 'no-lease'), join(directory, 'boot-id')];
+    const seen = spawnSync(join(units, 'baton-deadman.sh'), [...places, 'echo', 'killed'], {
+      env: { PATH: `${bin}:${process.env.PATH}`, LOOKS: looks },
+      encoding: 'utf8',
+    });
+    expect(readFileSync(looks, 'utf8').trim().split('\n')).toHaveLength(35);
+    // Looks 1 to 10, 20 and 30.
+    expect(seen.stdout.trim().split('\n')).toHaveLength(12);
   });
 
   test('random bytes never keep a server', () => {
