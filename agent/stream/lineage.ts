@@ -50,9 +50,13 @@ const same = (one: LineageEntry, other: LineageEntry): boolean =>
   one.firstRevision === other.firstRevision &&
   one.lastTakenOver === other.lastTakenOver;
 
-/** Where a table leaves entry `index`: what the next promotion took over, or its own end. */
+/**
+ * Where a table leaves entry `index`: what a later promotion took over, or its own end. Not only
+ * the next one's word counts: a receiver has its master's table before it has all the rows, and
+ * when it is promoted it takes over less than an entry before its own says.
+ */
 const endOf = (lineage: Lineage, index: number, head: number): number =>
-  Math.min(lineage[index + 1]?.lastTakenOver ?? head, head);
+  lineage.slice(index + 1).reduce((end, { lastTakenOver }) => Math.min(end, lastTakenOver), head);
 
 /**
  * Last revision that both histories share; 0 when they share nothing. `head` is each side's last

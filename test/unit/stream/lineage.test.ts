@@ -171,6 +171,18 @@ test('no history makes a receiver keep a foreign row or lose a common one', () =
   );
 });
 
+test('a table that a promoted receiver had before its rows does not vouch for them', () => {
+  const model = new Model();
+  model.stream(1, 0);
+  model.write(1);
+  model.handOver(2);
+  // It hears of the handover after revision 6, and is promoted without having got that one.
+  model.stream(1, 0);
+  model.promote(1, true);
+  model.stream(0, 9);
+  expect([...model.copyOf(0).log.keys()]).not.toContain(6);
+});
+
 test('forks from one point never share a number', () => {
   fc.assert(
     fc.property(fc.nat(9_000_000_000), fc.integer({ min: 1, max: 900 }), (last, epoch) => {
