@@ -74,7 +74,7 @@ const conclude = (stage: Stage, outcome: Outcome, options: DemoOptions, began: D
     k3s: cluster.controlPlane.version,
     startedAt: began,
     figures: [...faultFigures(facts), ...useFigures(use)],
-    conditions: [freeze.deadManInTime, !freeze.servedAfterThaw],
+    conditions: [freeze.deadManInTime, !freeze.servedAfterThaw, freeze.loneReported],
   });
   timeline.print('');
   publishResult(result, { json: options.json, print: timeline.print });

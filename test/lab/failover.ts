@@ -10,7 +10,7 @@ import type { Stage } from './stage.ts';
 import { secondsOf } from './timeline.ts';
 
 /** Lease, stagger, yield and a slow server; what takes longer than this has failed. */
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 /** Answers that a killed server had sent are read within this time; nobody serves so soon. */
 const LAST_ANSWERS_MS = 1000;
 

@@ -5,7 +5,7 @@
  *
  * Resolution: one round of questions (50 ms). A frozen agent does not answer, which is its news.
  */
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { askAgent } from '../../agent/cli/adapters/control-client.ts';
 import type { StatusAnswer } from '../../agent/cli/control.ts';
 import { systemClock } from '../../shared/adapters/system-clock.ts';
@@ -123,6 +123,16 @@ export class Observer {
 export const serverStartedMs = (node: LabNode): number | null => {
   try {
     return statSync(node.place.serverPidFile).mtimeMs;
+  } catch {
+    return null;
+  }
+};
+
+/** The server that the supervisor started last; null when none did. It may have ended. */
+export const serverPid = (node: LabNode): number | null => {
+  try {
+    const pid = Number.parseInt(readFileSync(node.place.serverPidFile, 'utf8'), 10);
+    return pid > 1 ? pid : null;
   } catch {
     return null;
   }

@@ -5,7 +5,9 @@
 import { failover } from './failover.ts';
 import type { FaultRow } from './fault-table.ts';
 import type { LabNode } from './lab-node.ts';
+import { serverPid } from './observer.ts';
 import type { Stage } from './stage.ts';
+import { isAlive } from './tagged-processes.ts';
 import { secondsOf } from './timeline.ts';
 
 /** After a coordinator's end: longer than a lease, so that a failover would have happened. */
@@ -15,8 +17,6 @@ const THAW_WATCH_MS = 4000;
 const RETURN_LIMIT_MS = 60_000;
 /** The dead man must have ended the server by then: 5 s deadline, 1 s period, 0.5 s kill. */
 const DEAD_MAN_LIMIT_MS = 6500;
-/** Probes that get no answer for so long: the server has ended. */
-const SILENT_MS = 300;
 /** What the loaded machine may add to reading that from outside: one probe and one tick. */
 const WATCH_SLACK_MS = 250;
 
@@ -129,6 +129,8 @@ const quietRow = (_stage: Stage, fault: string, node: LabNode, atMs: number) => 
   atRiskMs: 0,
 });
 
+const isLoneRevisions = ({ code }: { code: string }): boolean => code === 'lone-revisions';
+
 export interface FreezeVerdict {
   readonly row: FaultRow;
   /** How long after the freeze the old server still answered. */
@@ -136,24 +138,31 @@ export interface FreezeVerdict {
   readonly deadManInTime: boolean;
   /** It answered somebody after the thaw. */
   readonly servedAfterThaw: boolean;
+  /** The writes that only the frozen node had are saved and reported there. */
+  readonly loneReported: boolean;
 }
 
-/** Waits until the server of a frozen agent is silent, and tells so; at most until it must be. */
+/**
+ * Waits until the server of a frozen agent is dead, and tells so; at most until it must be. Its
+ * process counts, not its silence: on a loaded machine a server is silent for a moment.
+ */
 const serverEnds = async (
   stage: Stage,
   node: LabNode,
   servedUntilMs: () => number,
 ): Promise<void> => {
   const fromMs = Date.now();
-  const silent = () =>
-    Date.now() - servedUntilMs() > SILENT_MS || Date.now() - fromMs > DEAD_MAN_LIMIT_MS + SILENT_MS;
-  await stage.waitFor('the end of the server', 2 * DEAD_MAN_LIMIT_MS, silent);
-  const endMs = servedUntilMs();
-  const after = `${secondsOf(endMs - fromMs, 1)} s after the freeze`;
-  if (Date.now() - endMs > SILENT_MS) {
-    const sentence = `the dead man’s switch ends the server of ${node.name}, ${after}`;
-    stage.timeline.tell('good', sentence, endMs);
-  } else stage.timeline.tell('bad', `the server of ${node.name} still answers, ${after}`);
+  const pid = serverPid(node);
+  const dead = (): boolean => pid === null || !isAlive(pid);
+  const late = (): boolean => Date.now() - fromMs > DEAD_MAN_LIMIT_MS + WATCH_SLACK_MS;
+  await stage.waitFor('the end of the server', 2 * DEAD_MAN_LIMIT_MS, () => dead() || late());
+  const after = (atMs: number) => `${secondsOf(atMs - fromMs, 1)} s after the freeze`;
+  if (dead()) {
+    const sentence = `the dead man’s switch has ended the server of ${node.name}: its last answer`;
+    stage.timeline.tell('good', `${sentence} came ${after(servedUntilMs())}`);
+  } else {
+    stage.timeline.tell('bad', `the server of ${node.name} still runs, ${after(Date.now())}`);
+  }
 };
 
 /** The master's agent is frozen: its server must end, and must not serve after the thaw. */
@@ -188,7 +197,10 @@ export const agentFreezes = async (stage: Stage): Promise<FreezeVerdict> => {
   await stage.settled();
   timeline.tell('good', `${node.name} is a receiver with every revision`);
   tellFindings(stage, node);
-  return { row, servedForMs, deadManInTime, servedAfterThaw };
+  const findings = observer.report(node.name)?.findings ?? [];
+  const loneReported = row.lostRecent === 0 || findings.some(isLoneRevisions);
+  if (!loneReported) timeline.tell('bad', `${node.name} says nothing of the writes only it has`);
+  return { row, servedForMs, deadManInTime, servedAfterThaw, loneReported };
 };
 
 /** Every node loses power at once and gets it back. */
