@@ -58,75 +58,95 @@ const LONGEST_PAUSE_MS = 4000;
 const PER_PEER = 3;
 
 export function leaseLinks(options: LeaseLinksOptions): LeaseLinks {
-  const { network, clock, peers, notice } = options;
-  const open = new Map<NodeName, FrameConnection[]>();
-  const told = new Map<NodeName, string>();
-  let closed = false;
+  return new DialledLinks(options);
+}
 
-  const tell = (notified: LinkNotice): void => {
-    const { peer, state, code } = notified;
+class DialledLinks implements LeaseLinks {
+  readonly #options: LeaseLinksOptions;
+  readonly #open = new Map<NodeName, FrameConnection[]>();
+  readonly #told = new Map<NodeName, string>();
+  #closed = false;
+
+  constructor(options: LeaseLinksOptions) {
+    this.#options = options;
+    for (const peer of options.peers) this.#dial(peer, FIRST_PAUSE_MS);
+  }
+
+  send(to: NodeName, type: 'lease' | 'report', body: Uint8Array): boolean {
+    const links = this.#open.get(to) ?? [];
+    return links.some((connection) => connection.send({ type, header: null, body }));
+  }
+
+  accept(connection: FrameConnection): void {
+    if (connection.purpose === 'bulk') this.#options.onBulk(connection);
+    else this.#take(connection, () => undefined);
+  }
+
+  connected(): readonly NodeName[] {
+    return [...this.#open].filter(([, links]) => links.length > 0).map(([name]) => name);
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const links of this.#open.values()) for (const link of links) link.close('stopping');
+  }
+
+  #tell(notice: LinkNotice): void {
+    const { peer, state, code } = notice;
     const what = `${state} ${code}`;
-    if (closed || told.get(peer) === what) return;
-    told.set(peer, what);
-    notice(notified);
-  };
-  const failed = (peer: NodeName, error: unknown): void => {
+    if (this.#closed || this.#told.get(peer) === what) return;
+    this.#told.set(peer, what);
+    this.#options.notice(notice);
+  }
+
+  #failed(peer: NodeName, error: unknown): void {
     // What is no refusal is our own bug and ends the process.
     if (!isBatonError(error) || error.kind === 'invariant') throw error;
     const { code, message } = error;
-    if (error.kind === 'usage') tell({ peer, state: 'refused', code, text: message });
-    else tell({ peer, state: 'down', code: null, text: `no direct link to ${peer}: ${message}` });
-  };
+    if (error.kind === 'usage') this.#tell({ peer, state: 'refused', code, text: message });
+    else
+      this.#tell({
+        peer,
+        state: 'down',
+        code: null,
+        text: `no direct link to ${peer}: ${message}`,
+      });
+  }
 
   /** `gone` is called once when the connection has ended. */
-  const take = (connection: FrameConnection, gone: () => void): void => {
+  #take(connection: FrameConnection, gone: () => void): void {
     const { peer } = connection;
-    const kept = [...(open.get(peer) ?? []), connection];
-    open.set(peer, kept);
+    const kept = [...(this.#open.get(peer) ?? []), connection];
+    this.#open.set(peer, kept);
     if (kept.length > PER_PEER) kept[0]?.close('replaced by a newer link');
     connection.onFrame(({ type, body }) => {
-      if (type === 'lease') options.onLease(peer, body);
-      else if (type === 'report') options.onReport(peer, body);
+      if (type === 'lease') this.#options.onLease(peer, body);
+      else if (type === 'report') this.#options.onReport(peer, body);
     });
     connection.onClose((reason) => {
-      const rest = (open.get(peer) ?? []).filter((other) => other !== connection);
-      open.set(peer, rest);
+      const rest = (this.#open.get(peer) ?? []).filter((other) => other !== connection);
+      this.#open.set(peer, rest);
       const text = `direct link to ${peer} is down: ${reason}`;
-      if (rest.length === 0) tell({ peer, state: 'down', code: null, text });
+      if (rest.length === 0) this.#tell({ peer, state: 'down', code: null, text });
       gone();
     });
-    tell({ peer, state: 'up', code: null, text: `direct link to ${peer} is up` });
-  };
+    this.#tell({ peer, state: 'up', code: null, text: `direct link to ${peer} is up` });
+  }
 
-  const dial = (peer: LinkPeer, pause: number): void => {
-    if (closed) return;
+  #dial(peer: LinkPeer, pause: number): void {
+    if (this.#closed) return;
+    const { network, clock } = this.#options;
     const { name: node, host, port } = peer;
-    const again = (next: number) => clock.in(milliseconds(next), () => dial(peer, next));
+    const again = (next: number) => clock.in(milliseconds(next), () => this.#dial(peer, next));
     network.dial({ node, host, port, purpose: 'lease' }, DIAL_LIMIT).then(
       (connection) => {
-        if (closed) connection.close('stopping');
-        else take(connection, () => again(FIRST_PAUSE_MS));
+        if (this.#closed) connection.close('stopping');
+        else this.#take(connection, () => again(FIRST_PAUSE_MS));
       },
       (error: unknown) => {
-        failed(node, error);
+        this.#failed(node, error);
         again(Math.min(pause * 2, LONGEST_PAUSE_MS));
       },
     );
-  };
-
-  for (const peer of peers) dial(peer, FIRST_PAUSE_MS);
-
-  return {
-    send: (to, type, body) =>
-      (open.get(to) ?? []).some((connection) => connection.send({ type, header: null, body })),
-    accept: (connection) => {
-      if (connection.purpose === 'bulk') options.onBulk(connection);
-      else take(connection, () => undefined);
-    },
-    connected: () => [...open].filter(([, links]) => links.length > 0).map(([name]) => name),
-    close() {
-      closed = true;
-      for (const links of open.values()) for (const link of links) link.close('stopping');
-    },
-  };
+  }
 }

@@ -60,7 +60,9 @@ export async function openCarriers(
     notice: (notice) => linkNotice(place, notice),
   });
   const listening = await network
-    .listen({ host: listenHost(self.address), port: self.link_port }, links.accept)
+    .listen({ host: listenHost(self.address), port: self.link_port }, (connection) =>
+      links.accept(connection),
+    )
     .catch((error: unknown) => {
       links.close();
       throw error;

@@ -41,7 +41,9 @@ const start = async (
     notice: ({ peer, state, code }: LinkNotice) =>
       notices.push([peer, state, code].filter((word) => word !== null).join(' ')),
   });
-  const listening = await port.listen({ host, port: ports[name] ?? 0 }, links.accept);
+  const listening = await port.listen({ host, port: ports[name] ?? 0 }, (connection) =>
+    links.accept(connection),
+  );
   const stop = async (): Promise<void> => {
     links.close();
     await listening.close();
