@@ -39,7 +39,7 @@ const ports: Ports = {
 /** Beside the source in a checkout, beside the bundle on a machine. */
 function shippedScript(name: string): string {
   const places = ['../systemd', '.'].map((folder) => `${import.meta.dirname}/${folder}/${name}`);
-  return places.find(ports.files.exists) ?? `/usr/lib/baton/${name}`;
+  return places.find((path) => ports.files.exists(path)) ?? `/usr/lib/baton/${name}`;
 }
 
 interface Wired {

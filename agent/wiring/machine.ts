@@ -105,7 +105,8 @@ function unitManager(place: Place): UnitManager {
   return processSupervisor(
     {
       directory: unitDirectory(place),
-      invocation: () => serverInvocation({ settings, environment, node, exists: files.exists }),
+      invocation: () =>
+        serverInvocation({ settings, environment, node, exists: (path) => files.exists(path) }),
       logFile: `${paths.run_dir}/k3s-server.log`,
       gateScript: script('baton-gate.sh'),
       leaseFile: paths.lease_file,

@@ -38,87 +38,105 @@ const failure = (code: ErrorCode, attempt: string, path: string): BatonError =>
 
 /** The files a node has at the start are taken as synced. */
 export function memoryFiles(start: Readonly<Record<string, string>> = {}): MemoryFiles {
-  const visible = new Map<string, Stored>();
-  const durable = new Map<string, Stored>();
-  const directories = new Set<string>(['/']);
-  let isFull = false;
-  let syncFails = false;
-  let keepCharacters: number | null = null;
+  return new FilesInMemory(start);
+}
 
-  const addDirectory = (path: string, attempt: string): void => {
+const isIn = (directory: string) => (path: string) =>
+  path !== '/' && posix.dirname(path) === directory;
+
+class FilesInMemory implements MemoryFiles {
+  readonly #visible = new Map<string, Stored>();
+  readonly #durable = new Map<string, Stored>();
+  readonly #directories = new Set<string>(['/']);
+  #isFull = false;
+  #syncFails = false;
+  #keepCharacters: number | null = null;
+
+  constructor(start: Readonly<Record<string, string>>) {
+    for (const [path, text] of Object.entries(start)) {
+      this.makeDirectory(posix.dirname(path));
+      this.write(path, text, { sync: true });
+    }
+  }
+
+  get texts(): ReadonlyMap<string, string> {
+    return new Map([...this.#visible].map(([path, { text }]) => [path, text]));
+  }
+
+  read(path: string): string | null {
+    if (this.#directories.has(path)) throw failure('file-kind-wrong', 'read', path);
+    return this.#visible.get(path)?.text ?? null;
+  }
+
+  write(path: string, text: string, options: Parameters<Files['write']>[2]): void {
+    this.#checkParent(path, 'write');
+    if (this.#directories.has(path)) throw failure('file-kind-wrong', 'write', path);
+    if (this.#isFull) throw failure('disk-full', 'write', path);
+    if (options.sync && this.#syncFails) throw failure('input-output', 'sync', path);
+    const kept = this.#keepCharacters === null ? text : text.slice(0, this.#keepCharacters);
+    this.#keepCharacters = null;
+    const stored = { text: kept, mode: options.mode ?? this.mode(path) ?? 0o644 };
+    this.#visible.set(path, stored);
+    if (!options.sync) return;
+    this.#durable.set(path, stored);
+    // The directory's own sync takes along every removal in it.
+    const siblings = [...this.#durable.keys()].filter(isIn(posix.dirname(path)));
+    for (const sibling of siblings) if (!this.#visible.has(sibling)) this.#durable.delete(sibling);
+  }
+
+  remove(path: string): void {
+    if (this.#directories.has(path)) throw failure('file-kind-wrong', 'remove', path);
+    this.#visible.delete(path);
+  }
+
+  exists(path: string): boolean {
+    return this.#visible.has(path) || this.#directories.has(path);
+  }
+
+  list(directory: string): string[] {
+    if (this.#visible.has(directory)) throw failure('file-kind-wrong', 'list', directory);
+    if (!this.#directories.has(directory)) throw failure('file-missing', 'list', directory);
+    const paths = [...this.#visible.keys(), ...this.#directories].filter(isIn(directory));
+    return paths.map((path) => posix.basename(path)).sort();
+  }
+
+  makeDirectory(path: string): void {
     for (let part = path; ; part = posix.dirname(part)) {
-      if (visible.has(part)) throw failure('file-kind-wrong', attempt, path);
+      if (this.#visible.has(part)) throw failure('file-kind-wrong', 'make directory', path);
       if (part === '/' || part === '.') break;
     }
     for (let part = path; part !== '/' && part !== '.'; part = posix.dirname(part)) {
-      directories.add(part);
+      this.#directories.add(part);
     }
-  };
-  const checkParent = (path: string, attempt: string): void => {
+  }
+
+  full(yes: boolean): void {
+    this.#isFull = yes;
+  }
+
+  failSync(yes: boolean): void {
+    this.#syncFails = yes;
+  }
+
+  tearNextWrite(characters: number): void {
+    this.#keepCharacters = characters;
+  }
+
+  powerCut(): void {
+    this.#visible.clear();
+    for (const [path, stored] of this.#durable) this.#visible.set(path, stored);
+  }
+
+  mode(path: string): number | null {
+    return this.#visible.get(path)?.mode ?? null;
+  }
+
+  #checkParent(path: string, attempt: string): void {
     const parent = posix.dirname(path);
-    if (directories.has(parent)) return;
+    if (this.#directories.has(parent)) return;
     for (let part = parent; part !== '/' && part !== '.'; part = posix.dirname(part)) {
-      if (visible.has(part)) throw failure('file-kind-wrong', attempt, path);
+      if (this.#visible.has(part)) throw failure('file-kind-wrong', attempt, path);
     }
     throw failure('file-missing', attempt, path);
-  };
-  const isIn = (directory: string) => (path: string) =>
-    path !== '/' && posix.dirname(path) === directory;
-
-  const write: Files['write'] = (path, text, options) => {
-    checkParent(path, 'write');
-    if (directories.has(path)) throw failure('file-kind-wrong', 'write', path);
-    if (isFull) throw failure('disk-full', 'write', path);
-    if (options.sync && syncFails) throw failure('input-output', 'sync', path);
-    const kept = keepCharacters === null ? text : text.slice(0, keepCharacters);
-    keepCharacters = null;
-    const stored = { text: kept, mode: options.mode ?? visible.get(path)?.mode ?? 0o644 };
-    visible.set(path, stored);
-    if (!options.sync) return;
-    durable.set(path, stored);
-    // The directory's own sync takes along every removal in it.
-    const siblings = [...durable.keys()].filter(isIn(posix.dirname(path)));
-    for (const sibling of siblings) if (!visible.has(sibling)) durable.delete(sibling);
-  };
-
-  for (const [path, text] of Object.entries(start)) {
-    addDirectory(posix.dirname(path), 'make directory');
-    write(path, text, { sync: true });
   }
-  return {
-    read: (path) => {
-      if (directories.has(path)) throw failure('file-kind-wrong', 'read', path);
-      return visible.get(path)?.text ?? null;
-    },
-    write,
-    remove: (path) => {
-      if (directories.has(path)) throw failure('file-kind-wrong', 'remove', path);
-      visible.delete(path);
-    },
-    exists: (path) => visible.has(path) || directories.has(path),
-    list: (directory) => {
-      if (visible.has(directory)) throw failure('file-kind-wrong', 'list', directory);
-      if (!directories.has(directory)) throw failure('file-missing', 'list', directory);
-      const paths = [...visible.keys(), ...directories].filter(isIn(directory));
-      return paths.map((path) => posix.basename(path)).sort();
-    },
-    makeDirectory: (path) => addDirectory(path, 'make directory'),
-    full: (yes) => {
-      isFull = yes;
-    },
-    failSync: (yes) => {
-      syncFails = yes;
-    },
-    tearNextWrite: (characters) => {
-      keepCharacters = characters;
-    },
-    powerCut: () => {
-      visible.clear();
-      for (const [path, stored] of durable) visible.set(path, stored);
-    },
-    mode: (path) => visible.get(path)?.mode ?? null,
-    get texts() {
-      return new Map([...visible].map(([path, { text }]) => [path, text]));
-    },
-  };
 }
