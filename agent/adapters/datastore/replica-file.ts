@@ -33,8 +33,10 @@ export interface ReplicaFile {
 /**
  * Opens or makes a replica. A file without our state (a server's own, used as seed) begins at
  * its head. Throws SQLite's error when it is damaged: the caller decides what to do.
+ * `isOurs`: this process has just written or checked it. The check takes 1.2 s for 200 MB on a
+ * desktop, and no vote is given meanwhile: with one voter away a healthy master would fence.
  */
-export const openReplicaFile = (path: string): ReplicaFile => {
+export const openReplicaFile = (path: string, isOurs = false): ReplicaFile => {
   const database = new DatabaseSync(path, { timeout: 1000 });
   try {
     database.exec('PRAGMA journal_mode = WAL');
@@ -42,7 +44,8 @@ export const openReplicaFile = (path: string): ReplicaFile => {
     // The file is in RAM already: a large cache would hold the same pages twice.
     database.exec('PRAGMA cache_size = -512');
     // A page that was torn or overwritten shows here and not in the middle of a promotion.
-    const verdict = database.prepare('PRAGMA quick_check(1)').get()?.quick_check;
+    const check = () => database.prepare('PRAGMA quick_check(1)').get()?.quick_check;
+    const verdict = isOurs ? 'ok' : check();
     if (verdict !== 'ok') throw damaged(String(verdict));
     const problem = schemaProblem(database);
     if (problem !== null && problem !== 'absent') throw damaged(problem.text);

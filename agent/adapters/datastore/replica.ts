@@ -67,9 +67,9 @@ export class ReplicaStore implements Replica {
     return `${this.#directory}/${name}`;
   }
 
-  #openOrSetAside(path: string): ReplicaFile {
+  #openOrSetAside(path: string, isOurs = false): ReplicaFile {
     try {
-      return openReplicaFile(path);
+      return openReplicaFile(path, isOurs);
     } catch (error) {
       if (!isDamage(error)) throw datastoreError(error, 'open the replica');
       this.#setAside(error instanceof Error ? error.message : String(error));
@@ -180,7 +180,7 @@ export class ReplicaStore implements Replica {
       copy.database.close();
       this.#file.database.close();
       moveDatabase(this.#path('next.db'), this.#path('replica.db'));
-      this.#file = this.#openOrSetAside(this.#path('replica.db'));
+      this.#file = this.#openOrSetAside(this.#path('replica.db'), true);
       this.#whole.remove();
     });
   }
@@ -228,7 +228,7 @@ export class ReplicaStore implements Replica {
     this.#file.database.close();
     moveDatabase(seed, this.#path('replica.db'));
     this.#whole.remove();
-    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+    this.#file = this.#openOrSetAside(this.#path('replica.db'), true);
     return true;
   }
 
