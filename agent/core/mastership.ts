@@ -33,7 +33,7 @@ import { hearAcknowledgement, hearPositions } from './lease/positions.ts';
 import { isKnown } from './lease/roles.ts';
 import { scheduleAttempt } from './lease/vacancy.ts';
 import { answerPrepare, answerPropose } from './lease/voter.ts';
-import { hearWall } from './lease/wall.ts';
+import { hearWall, readWall } from './lease/wall.ts';
 import { serverExited, stepDone } from './promotion.ts';
 import { start } from './start.ts';
 import type { CoreState } from './state.ts';
@@ -70,6 +70,8 @@ function route(turn: Turn, event: Exclude<AgentEvent, { kind: 'started' }>): voi
       return stepDone(turn, event);
     case 'server_exited':
       return serverExited(turn, event.epoch, event.detail);
+    case 'wall':
+      return readWall(turn, event.wall);
     case 'ranking':
       return update(turn, { scoutOrder: event.order });
     case 'persist_failed':

@@ -158,6 +158,8 @@ export type AgentEvent =
   | { readonly kind: 'persist_failed'; readonly what: 'disk' | 'run'; readonly detail: string }
   /** The server process ended although nobody asked it to. */
   | { readonly kind: 'server_exited'; readonly epoch: number; readonly detail: string }
+  /** The wall clock again: a Pi often hears of a time server only after its agent has started. */
+  | { readonly kind: 'wall'; readonly wall: StartFacts['wall'] }
   /** The scout's order, best first; decides only among equal positions. */
   | { readonly kind: 'ranking'; readonly order: readonly NodeName[] }
   | { readonly kind: 'command'; readonly id: string; readonly command: Command }

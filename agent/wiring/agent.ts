@@ -6,8 +6,9 @@
  * the core gives role and vote away, then everything is closed from the outside in.
  */
 import { isBatonError } from '../../shared/errors/baton-error.ts';
+import type { TimerHandle } from '../../shared/ports/clock.ts';
 import type { NodeName } from '../../shared/protocol/lease-messages.ts';
-import type { Instant } from '../../shared/time/duration.ts';
+import { type Instant, minutes } from '../../shared/time/duration.ts';
 import { type Control, createControl } from '../actions/control.ts';
 import { executorTable } from '../actions/executors.ts';
 import type { Finding } from '../actions/findings.ts';
@@ -41,6 +42,8 @@ export interface Sockets {
 /** Present where systemd-timesyncd has heard a time server since the boot. */
 const SYNCHRONISED = '/run/systemd/timesync/synchronized';
 const STARTING = { ok: false, text: 'the agent is starting; ask again in a moment' };
+/** A time server is often heard only after the start; certificates need no more precision. */
+const WALL_PERIOD = minutes(1);
 /** Bytes of the start nonce (LEASE.md L1). */
 const NONCE_BYTES = 8;
 /** Errors: `port-in-use` and whatever else keeps the machine's files and sockets from working. */
@@ -85,10 +88,12 @@ export async function runAgent(place: Place, sockets: Sockets): Promise<Agent> {
   loop = createLoop(core, executors, clock, observer(parts, publisher));
   sockets.connect(loop.post);
   await start(parts, records, loop);
+  const wall = watchWall(place);
   return {
     async stop(why) {
       await leave(parts, departing, why);
       loop.stop();
+      wall.cancel();
       publisher.close();
       await socket.close();
       await parts.stream.replication.close(why === 'shutdown');
@@ -141,7 +146,7 @@ function receiveFrom(place: Place, stream: StreamParts, master: NodeName, epoch:
 /** The event `started`, and what a restart beside a running server goes on with. */
 async function start(parts: Parts, records: RecordStore, loop: Loop<CoreState>): Promise<void> {
   const { place, machine, stream } = parts;
-  const { clock, random, files, findings, bootId } = place;
+  const { random, findings, bootId } = place;
   const stored = records.load();
   for (const sentence of stored.damaged) findings.note('message-invalid', sentence, 'records');
   const serverRunning = await machine.units.running('server');
@@ -152,12 +157,28 @@ async function start(parts: Parts, records: RecordStore, loop: Loop<CoreState>):
     disk: stored.disk,
     datastore: stream.replication.facts(),
     serverRunning,
-    wall: { time: clock.wall(), synchronised: files.exists(SYNCHRONISED) },
+    wall: readWall(place),
   };
   machine.units.onServerExit((detail) => serverExited(parts, loop, detail));
   loop.post({ kind: 'started', facts });
   const { role, epoch } = parts.view();
   if (role === 'master' && serverRunning) stream.replication.serverUp(epoch);
+}
+
+const readWall = ({ clock, files }: Place): StartFacts['wall'] => ({
+  time: clock.wall(),
+  synchronised: files.exists(SYNCHRONISED),
+});
+
+/** Reads the wall clock now and then; harmless once the loop has stopped. */
+function watchWall(place: Place): TimerHandle {
+  let timer: TimerHandle;
+  const look = (): void => {
+    place.post({ kind: 'wall', wall: readWall(place) });
+    timer = place.clock.in(WALL_PERIOD, look);
+  };
+  timer = place.clock.in(WALL_PERIOD, look);
+  return { cancel: () => timer.cancel() };
 }
 
 function serverExited({ place, machine }: Parts, loop: Loop<CoreState>, detail: string): void {
