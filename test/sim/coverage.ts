@@ -30,7 +30,6 @@ const phaseNumber = Object.fromEntries(phaseNames.map((name, index) => [name, in
 export const countNames = [
   'decisions',
   'tenures',
-  'elections_by_loss',
   'handovers_completed',
   'raises',
   'deadman_kills',

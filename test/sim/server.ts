@@ -69,6 +69,7 @@ export function serverUp(world: World, machine: Machine, order: number, epoch: n
     return;
   }
   if (server.masked || machine.stepsFail > 0 || !gateIsOpen(world, machine)) {
+    world.coverage.counts.gate_refusals += 1;
     stepDone(world, machine, 'start_server', epoch, false, 'the gate is shut');
     return;
   }
@@ -164,6 +165,7 @@ export function deadmanLooks(world: World, machine: Machine, power: number): voi
   world.queue.push(world.now + period, happening.deadmanLook, machine.index, power, null);
   if (!machine.deadman || machine.nodeFrozen || deadmanIsContent(world, machine)) return;
   if (world.flaws.deadmanNeverKills) return;
+  world.coverage.counts.deadman_kills += 1;
   world.trace?.note(world, machine, 'dead man’s switch kills the server');
   endServer(world, machine, world.random.between(0, killTime));
 }

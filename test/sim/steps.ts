@@ -102,6 +102,7 @@ function install(
   const base = from === 'none' ? [] : store.chain;
   store.chain = beginTenure(base, world.tenures, epoch, raise && !world.flaws.raiseLeftOut);
   world.judge.began(store.chain);
+  if (raise) world.coverage.counts.raises += 1;
   store.saved = store.chain;
   store.source = 'server';
   store.unclean = false;

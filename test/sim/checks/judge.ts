@@ -10,7 +10,7 @@ import type { Chain } from '../store.ts';
 import { bootClock, type Machine, type World } from '../world.ts';
 import { isBestReplica } from './best-replica.ts';
 import { diskOnlyRises, epochRules } from './epochs.ts';
-import { releaseKeepsPromise, revisionRules } from './revisions.ts';
+import { type RevisionRules, releaseKeepsPromise, revisionRules } from './revisions.ts';
 import { whoElseAnswers, whoElseHolds, whoElseOpened } from './servers.ts';
 
 export const ruleNames = [
@@ -75,111 +75,142 @@ export interface Judge {
 /** Most effects of one decision: everybody is told some things, and some timers are armed. */
 const effectBound = (machine: Machine): number => 30 + 12 * machine.config.nodes.length;
 
-/** `head`: highest revision given out before the schedule begins. */
 const isVoter = (machine: Machine): boolean => machine.config.nodes[machine.index]?.voter === true;
 
 const epochOnDisk = (machine: Machine): number =>
   machine.disk === null ? 0 : Math.max(1, machine.disk.highest_epoch);
 
+/** `head`: highest revision given out before the schedule begins. */
 export function judge(head: number): Judge {
-  let violation: Violation | null = null;
-  let lastServedAt = 0;
+  return new RuleJudge(head);
+}
+
+/** A candidate's proposal, and which better one it passes over, in words; null when none. */
+interface Proposal {
+  readonly machine: Machine;
+  readonly text: string | null;
+}
+
+class RuleJudge implements Judge {
+  violation: Violation | null = null;
+  lastServedAt = 0;
   /**
    * When each candidate of this vacancy left it to a better one (L14: once, for a bounded time).
    */
-  const yielded = new Map<Machine, number>();
-  const proposals = new Map<number, { readonly machine: Machine; readonly text: string | null }>();
+  readonly #yielded = new Map<Machine, number>();
+  readonly #proposals = new Map<number, Proposal>();
   /** Whoever gave the role back last: it is not waited for. */
-  let releaser: Machine | null = null;
-  const followed = new Map<Machine, { readonly life: number; readonly epoch: number }>();
-  const epochs = epochRules();
-  const revisions = revisionRules(head);
-  const violate = (world: World, rule: RuleName, text: string): void => {
-    if (violation !== null) return;
-    violation = { rule, at: world.now, text };
+  #releaser: Machine | null = null;
+  readonly #followed = new Map<Machine, { readonly life: number; readonly epoch: number }>();
+  readonly #epochs = epochRules();
+  readonly #revisions: RevisionRules;
+
+  constructor(head: number) {
+    this.#revisions = revisionRules(head);
+  }
+
+  violate(world: World, rule: RuleName, text: string): void {
+    if (this.violation !== null) return;
+    this.violation = { rule, at: world.now, text };
     world.trace?.note(world, null, `VIOLATION ${rule}: ${text}`);
     world.ended = true;
-  };
+  }
+
+  recordLost(world: World, lost: DiskRecord | null): void {
+    const known = Math.max(0, ...world.machines.filter(isVoter).map(epochOnDisk));
+    const alone = lost?.list.committed && lost.list.members.length === 1;
+    if (known > 0 && !(alone && known < lost.highest_epoch)) return;
+    world.trace?.note(world, null, 'every record of this cluster is lost: the schedule ends');
+    world.ended = true;
+  }
+
+  gateOpened(world: World, machine: Machine, epoch: number, deadline: number): void {
+    if (bootClock(world, machine) >= deadline) return;
+    this.#report(world, 'two-leases', whoElseOpened(world, machine));
+    const broken = this.#epochs.gateOpened(machine, epoch);
+    if (broken !== null) this.violate(world, broken.rule, broken.text);
+  }
+
+  mayAnswer(world: World, machine: Machine): void {
+    this.#report(world, 'two-servers', whoElseAnswers(world, machine));
+  }
+
+  began(chain: Chain): void {
+    this.#revisions.began(chain);
+  }
+
+  serverStarted(world: World, machine: Machine): void {
+    this.#report(world, 'revision-reused', this.#revisions.serverStarted(machine));
+    this.#report(world, 'rows-mixed', this.#revisions.mixed(machine));
+  }
+
+  serverEnds(world: World): void {
+    this.lastServedAt = world.now;
+  }
+
+  wrote(head: number): void {
+    this.#revisions.wrote(head);
+  }
+
+  diskWritten(world: World, machine: Machine, record: DiskRecord): void {
+    const broken = diskOnlyRises(machine, record);
+    if (broken !== null) this.violate(world, broken.rule, broken.text);
+  }
+
+  sent(world: World, machine: Machine, message: LeaseMessage): void {
+    if (message.kind === 'propose') this.#noteProposal(world, machine, message.epoch);
+    if (message.kind !== 'release') return;
+    this.#releaser = machine;
+    if (message.successor !== null && !message.clean) this.#yielded.set(machine, world.now);
+    this.#epochs.released(machine, message.epoch);
+    this.#report(world, 'clean-release-untrue', releaseKeepsPromise(world, machine, message));
+  }
+
+  follows(world: World, machine: Machine, epoch: number): void {
+    const before = this.#followed.get(machine);
+    const known = before !== undefined && before.life === machine.life ? before.epoch : 0;
+    this.#followed.set(machine, { life: machine.life, epoch });
+    if (epoch >= known) return;
+    const text = `${machine.name} follows epoch ${epoch} after epoch ${known}`;
+    this.violate(world, 'old-epoch-followed', text);
+  }
+
+  stepOrdered(world: World, machine: Machine, step: Step, epoch: number): void {
+    if (step === 'start_server' && !machine.resumes) {
+      const broken = this.#epochs.startOrdered(world, machine, epoch);
+      this.#report(world, 'start-after-deadline', broken);
+    }
+    if (this.#epochs.isNewTenure(step, epoch)) this.#tenureBegins(world, machine, epoch);
+  }
+
+  decided(world: World, machine: Machine, event: AgentEvent, effects: readonly Effect[]): void {
+    if (effects.length <= effectBound(machine)) return;
+    const text = `${machine.name} made ${effects.length} effects of one ${event.kind}`;
+    this.violate(world, 'too-many-effects', text);
+  }
+
+  #tenureBegins(world: World, machine: Machine, epoch: number): void {
+    this.#report(world, 'two-leases', whoElseHolds(world, machine));
+    world.coverage.counts.tenures += 1;
+    const yieldedAt = this.#yielded.get(machine) ?? Number.POSITIVE_INFINITY;
+    const hasYielded = world.now - yieldedAt >= machine.config.yieldWait * 0.9;
+    const worse = this.#proposals.get(epoch);
+    if (!hasYielded && worse?.machine === machine) {
+      this.#report(world, 'worse-replica', worse.text);
+    }
+    this.#yielded.clear();
+    this.#proposals.clear();
+    this.#releaser = null;
+  }
+
   /** What a majority knows is asked when the candidate proposes: later knowledge comes too late. */
-  const noteProposal = (world: World, machine: Machine, epoch: number): void => {
-    if (proposals.get(epoch)?.machine === machine || machine.leaseFile !== null) return;
-    const text = isBestReplica(world, machine, lastServedAt, releaser);
-    proposals.set(epoch, { machine, text });
-  };
-  const report = (world: World, rule: RuleName, text: string | null): void => {
-    if (text !== null) violate(world, rule, text);
-  };
-  return {
-    get violation() {
-      return violation;
-    },
-    get lastServedAt() {
-      return lastServedAt;
-    },
-    violate,
-    recordLost(world, lost) {
-      const known = Math.max(0, ...world.machines.filter(isVoter).map(epochOnDisk));
-      const alone = lost?.list.committed && lost.list.members.length === 1;
-      if (known > 0 && !(alone && known < lost.highest_epoch)) return;
-      world.trace?.note(world, null, 'every record of this cluster is lost: the schedule ends');
-      world.ended = true;
-    },
-    gateOpened(world, machine, epoch, deadline) {
-      if (bootClock(world, machine) >= deadline) return;
-      report(world, 'two-leases', whoElseOpened(world, machine));
-      const broken = epochs.gateOpened(machine, epoch);
-      if (broken !== null) violate(world, broken.rule, broken.text);
-    },
-    mayAnswer: (world, machine) => report(world, 'two-servers', whoElseAnswers(world, machine)),
-    began: revisions.began,
-    serverStarted(world, machine) {
-      report(world, 'revision-reused', revisions.serverStarted(machine));
-      report(world, 'rows-mixed', revisions.mixed(machine));
-    },
-    serverEnds(world) {
-      lastServedAt = world.now;
-    },
-    wrote: revisions.wrote,
-    diskWritten(world, machine, record) {
-      const broken = diskOnlyRises(machine, record);
-      if (broken !== null) violate(world, broken.rule, broken.text);
-    },
-    sent(world, machine, message) {
-      if (message.kind === 'propose') noteProposal(world, machine, message.epoch);
-      if (message.kind !== 'release') return;
-      releaser = machine;
-      if (message.successor !== null && !message.clean) yielded.set(machine, world.now);
-      epochs.released(machine, message.epoch);
-      report(world, 'clean-release-untrue', releaseKeepsPromise(world, machine, message));
-    },
-    follows(world, machine, epoch) {
-      const before = followed.get(machine);
-      const known = before !== undefined && before.life === machine.life ? before.epoch : 0;
-      followed.set(machine, { life: machine.life, epoch });
-      if (epoch >= known) return;
-      const text = `${machine.name} follows epoch ${epoch} after epoch ${known}`;
-      violate(world, 'old-epoch-followed', text);
-    },
-    stepOrdered(world, machine, step, epoch) {
-      if (step === 'start_server' && !machine.resumes) {
-        report(world, 'start-after-deadline', epochs.startOrdered(world, machine, epoch));
-      }
-      if (epochs.isNewTenure(step, epoch)) {
-        report(world, 'two-leases', whoElseHolds(world, machine));
-        world.coverage.counts.tenures += 1;
-        const yieldedAt = yielded.get(machine) ?? Number.POSITIVE_INFINITY;
-        const hasYielded = world.now - yieldedAt >= machine.config.yieldWait * 0.9;
-        const worse = proposals.get(epoch);
-        if (!hasYielded && worse?.machine === machine) report(world, 'worse-replica', worse.text);
-        yielded.clear();
-        proposals.clear();
-        releaser = null;
-      }
-    },
-    decided(world, machine, event, effects) {
-      if (effects.length <= effectBound(machine)) return;
-      const text = `${machine.name} made ${effects.length} effects of one ${event.kind}`;
-      violate(world, 'too-many-effects', text);
-    },
-  };
+  #noteProposal(world: World, machine: Machine, epoch: number): void {
+    if (this.#proposals.get(epoch)?.machine === machine || machine.leaseFile !== null) return;
+    const text = isBestReplica(world, machine, this.lastServedAt, this.#releaser);
+    this.#proposals.set(epoch, { machine, text });
+  }
+
+  #report(world: World, rule: RuleName, text: string | null): void {
+    if (text !== null) this.violate(world, rule, text);
+  }
 }

@@ -171,8 +171,8 @@ const core: readonly Mutant[] = [
     edits: [
       {
         file: candidate,
-        find: 'epoch: attempt.highest + 1 }',
-        replace: 'epoch: attempt.highest }',
+        find: 'const epoch = nextEpoch(attempt.highest, attempt.list, turn.config);',
+        replace: 'const epoch = attempt.highest;',
       },
     ],
   },

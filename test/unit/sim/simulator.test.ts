@@ -1,0 +1,125 @@
+/** The simulator itself: one seed gives one run, a failing schedule shrinks, faults are all defined. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { readArguments } from '../../sim/arguments.ts';
+import { runBatch } from '../../sim/batch.ts';
+import { shippedCore } from '../../sim/core-under-test.ts';
+import { coverageTable, covered, emptyCoverage } from '../../sim/coverage.ts';
+import { eventQueue } from '../../sim/event-queue.ts';
+import { faultKinds, faultNames } from '../../sim/fault-kinds.ts';
+import { makePlan } from '../../sim/plan-maker.ts';
+import { profiles } from '../../sim/profiles.ts';
+import { seededRandom } from '../../sim/random.ts';
+import { runSchedule } from '../../sim/schedule.ts';
+import { shrink } from '../../sim/shrink.ts';
+import { asSimCore, type SimCore } from '../../sim/sim-core.ts';
+import { tracer } from '../../sim/trace.ts';
+
+const anything = { nodes: null, profile: null };
+
+/** The shipped core, which never fences and never gives the role back: two servers sooner or later. */
+const neverFences: SimCore = asSimCore({
+  initialState: shippedCore.initialState,
+  view: shippedCore.view,
+  decide: (state: unknown, event, now, config) => {
+    const decision = shippedCore.decide(state, event, now, config);
+    const effects = decision.effects.map((effect) =>
+      effect.kind === 'open_gate'
+        ? { ...effect, deadline: (effect.deadline + 60_000) as never }
+        : effect,
+    );
+    return { ...decision, effects: effects.filter(({ kind }) => kind !== 'fence') };
+  },
+});
+
+const trace = (seed: number): string => {
+  const lines = tracer(false);
+  runSchedule(makePlan(seed, anything), {
+    core: shippedCore,
+    coverage: emptyCoverage(),
+    trace: lines,
+  });
+  return lines.lines.join('\n');
+};
+
+describe('a schedule', () => {
+  it('is the same for the same seed, to the letter', { timeout: 120_000 }, () => {
+    for (const seed of [3, 4_000_000_007, 2 ** 40 + 11]) {
+      expect(makePlan(seed, anything)).toEqual(makePlan(seed, anything));
+      expect(trace(seed)).toBe(trace(seed));
+    }
+    expect(trace(3)).not.toBe(trace(5));
+  });
+
+  it('of every profile runs clean with the shipped core', { timeout: 120_000 }, () => {
+    for (const profile of Object.keys(profiles) as (keyof typeof profiles)[]) {
+      const wishes = { nodes: null, profile };
+      const batch = { first: 77_000, count: 2, wishes, stopAtFirst: false };
+      const { failures, schedules } = runBatch(batch, shippedCore);
+      expect(schedules).toBe(2);
+      expect(failures.filter((failure) => failure.class === 'inside')).toEqual([]);
+    }
+  });
+
+  it('of a core that never fences is caught, and shrinks', { timeout: 120_000 }, () => {
+    const wishes = { nodes: null, profile: 'fencing' } as const;
+    const batch = { first: 1, count: 300, wishes, stopAtFirst: true };
+    const { failures } = runBatch(batch, neverFences);
+    const caught = failures.find((failure) => failure.class === 'inside');
+    if (caught === undefined) throw new Error('nothing was caught');
+    expect(['two-servers', 'two-leases']).toContain(caught.rule);
+    const plan = makePlan(caught.seed, wishes);
+    const small = shrink(plan, caught.rule, neverFences);
+    expect(small.plan.faults.length).toBeLessThanOrEqual(plan.faults.length);
+    const again = runSchedule(small.plan, { core: neverFences, coverage: emptyCoverage() });
+    expect(again.violation?.rule).toBe(caught.rule);
+  });
+});
+
+describe('the parts', () => {
+  it('every kind of fault has a meaning, a class and a row in the table', () => {
+    expect(faultNames).toHaveLength(new Set(faultNames).size);
+    for (const name of faultNames) {
+      expect(faultKinds[name].about).not.toBe('');
+      expect(coverageTable(emptyCoverage())).toContain(name);
+    }
+    expect(covered(emptyCoverage()).seen).toBe(0);
+  });
+
+  it('the queue gives back in the order of time, then of entry', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: 50 })), (times) => {
+        const queue = eventQueue();
+        times.forEach((at, i) => {
+          queue.push(at, 0, 0, i, null);
+        });
+        const out: [number, number][] = [];
+        for (let next = queue.pop(); next !== null; next = queue.pop()) {
+          out.push([next.at, next.token]);
+          queue.recycle(next);
+        }
+        const sorted = times.map((at, i): [number, number] => [at, i]);
+        expect(out).toEqual(sorted.sort((a, b) => a[0] - b[0] || a[1] - b[1]));
+      }),
+    );
+  });
+
+  it('random streams of one seed differ, and of one stream agree', () => {
+    const draw = (seed: number, stream: number) =>
+      Array.from({ length: 20 }, seededRandom(seed, stream).next);
+    expect(draw(9, 1)).toEqual(draw(9, 1));
+    expect(draw(9, 1)).not.toEqual(draw(9, 2));
+    expect(draw(9, 1)).not.toEqual(draw(10, 1));
+  });
+
+  it('wrong arguments are refused with what would be right', () => {
+    expect(readArguments(['--seed', '7', '--nodes', '3'])).toMatchObject({
+      ok: true,
+      given: { seed: 7, nodes: 3, profile: null },
+    });
+    const wrong = readArguments(['--seed', 'x', '--profile', 'nice', '--nodes', '12']);
+    expect(wrong).toMatchObject({ ok: false });
+    expect(JSON.stringify(wrong)).toContain('one of calm');
+    expect(readArguments(['--sede', '1'])).toMatchObject({ ok: false });
+  });
+});
