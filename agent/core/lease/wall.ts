@@ -2,9 +2,9 @@
  * Wall-clock time as the core needs it: for the certificates of k3s, never for the lease.
  *
  * No server is started on a clock earlier than the newest time the cluster has seen; the shell
- * steps the clock forward, the core says so. The time is derived from the boot clock and the offset
- * at the last reading, so that `decide` stays a function of its arguments. A reading that nobody vouches
- * for (not synchronised) moves nothing.
+ * steps the clock forward, the core says so. The time is derived from the boot clock and the
+ * offset at the last reading, so that `decide` stays a function of its arguments. A reading that
+ * nobody vouches for (not synchronised) moves nothing.
  */
 import type { NodeName } from '../../../shared/protocol/lease-messages.ts';
 import type { Instant } from '../../../shared/time/duration.ts';
