@@ -21,7 +21,8 @@ export const DEMO_USAGE = `usage: npm run demo -- [options]
   --rate N     writes per second (25)
   --json FILE  writes the figures there
   --keep       leaves folders and logs behind
-Exit status: 0 all bars reached, 1 not, 2 the call or the machine is wrong.`;
+Exit status: 0 nothing lost and never two servers (missed bars of speed and size are told, and
+'ok' in the file is false), 1 not so, 2 the call or the machine is wrong.`;
 
 const wrong = (text: string): BatonError =>
   new BatonError('settings-invalid', 'usage', `${text}\n${DEMO_USAGE}`, { context: {} });

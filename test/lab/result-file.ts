@@ -120,6 +120,13 @@ export const makeResult = (of: {
   ok: of.figures.every(reaches) && (of.conditions ?? []).every(Boolean),
 });
 
+/**
+ * What must never happen has the bar `= 0`. These decide the exit status of a run with faults; how
+ * fast and how small is `ok`'s business, for a busy machine must not look like an unsafe one.
+ */
+export const isSafe = (figures: readonly Figure[]): boolean =>
+  figures.every((one) => one.bar !== '= 0' || reaches(one));
+
 const shown = (value: number | null): string => {
   if (value === null) return 'not measured';
   return Number.isInteger(value) ? String(value) : value.toFixed(Math.abs(value) < 10 ? 2 : 1);

@@ -7,6 +7,7 @@ import {
   type Bar,
   figure,
   figureTable,
+  isSafe,
   makeResult,
   publishResult,
   reaches,
@@ -39,6 +40,13 @@ test('ok needs every bar and every condition', () => {
   expect(made(0).ok).toBe(true);
   expect(made(1).ok).toBe(false);
   expect(made(0, [true, false]).ok).toBe(false);
+});
+
+test('only what must never happen makes a run unsafe', () => {
+  const slow = [figure('api_gap_max_s', 40), figure('two_servers_observed', 0)];
+  expect([slow.every(reaches), isSafe(slow)]).toEqual([false, true]);
+  expect(isSafe([figure('two_servers_observed', 1)])).toBe(false);
+  expect(isSafe([figure('lost_acknowledged_writes', null)])).toBe(false);
 });
 
 test('the file has exactly the agreed keys', () => {
