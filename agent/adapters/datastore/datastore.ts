@@ -49,6 +49,7 @@ class ServerDatastore implements Datastore {
   #source: LiveReader | null = null;
   #closed = false;
   #quarantined: StreamFinding | null = null;
+  #unraised: StreamFinding | null = null;
   /** Position of the files of a stopped server; undefined when it must be read again. */
   #ownPosition: StreamPosition | null | undefined;
 
@@ -104,7 +105,7 @@ class ServerDatastore implements Datastore {
   }
 
   findings(): readonly StreamFinding[] {
-    const own = this.#quarantined === null ? [] : [this.#quarantined];
+    const own = [this.#quarantined, this.#unraised].filter((finding) => finding !== null);
     return [...this.replica.findings(), ...own];
   }
 
@@ -138,6 +139,8 @@ class ServerDatastore implements Datastore {
     const result = await installDatastore(order, places, this.replica);
     this.#ownPosition = undefined;
     if (result.ok) {
+      // Revision 0 is nobody's first: the file was left as it is.
+      this.#unraised = order.raise && result.firstRevision === 0 ? unraisedFinding(order) : null;
       this.#setLife({ state: 'installed', epoch: order.epoch, served: false, clean });
     }
     return result;
@@ -203,6 +206,14 @@ class ServerDatastore implements Datastore {
     this.replica.close();
   }
 }
+
+const unraisedFinding = ({ epoch }: InstallOrder): StreamFinding => ({
+  code: 'schema-unknown',
+  text:
+    `The server of epoch ${epoch} was started without the raise, because baton does not know its ` +
+    'datastore’s schema: numbers of lost revisions may be used again, and clients that saw those ' +
+    'may keep stale objects. Restart the controllers and agents, and install a newer baton.',
+});
 
 /** Not an alarm: what became of this node's former tenure, for whoever looks for it. */
 const quarantineFinding = (path: string, position: StreamPosition | null): StreamFinding => ({
