@@ -12,8 +12,9 @@ set -u
 pid=${1:-}
 case $pid in '' | *[!0-9]*) exit 0 ;; esac
 signal=TERM
-# The job says why; PID 1 answers within milliseconds, and a PID 1 that hangs means a plain stop.
-case $(timeout 2 systemctl list-jobs --no-legend baton-agent.service) in
+# The job says why. Milliseconds on a calm node; on one that swaps the agent goes on working while
+# this waits. A PID 1 that hangs means a plain stop.
+case $(timeout 20 systemctl list-jobs --no-legend baton-agent.service) in
   *' restart '*) signal=HUP ;;
 esac
 kill -s "$signal" "$pid" || exit 0

@@ -35,7 +35,10 @@ const agentRestarts = async (stage: Stage): Promise<CaseReport> => {
   return { gapMs: null, lossesAtMs: null, wrong };
 };
 
-/** The kernel's gate alone is left: the server runs on and must not be heard. */
+/**
+ * The kernel's gate alone is left: the server runs on and must not be heard. What it took between the
+ * agent's end and the gate's is on its own disk only; that is reported, not a failure.
+ */
 const guardsKilled = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();
   await old.call('systemctl', 'mask', '--runtime', ...GUARDS);
@@ -49,11 +52,8 @@ const guardsKilled = async (stage: Stage): Promise<CaseReport> => {
   await old.call('systemctl', 'start', ...GUARDS);
   await stage.settled();
   const wrong = alive === 0 ? ['the server was not there any more: the gate proved nothing'] : [];
-  return { gapMs, lossesAtMs: atMs + OPEN_MS, wrong };
+  return { gapMs, lossesAtMs: atMs, wrong };
 };
-
-/** The cut-off server goes on taking writes for at most this long: until its gate shuts. */
-const OPEN_MS = 5000;
 
 /** The switch dies, comes back, and then ends the server of an agent that hangs. */
 const deadmanKilled = async (stage: Stage): Promise<CaseReport> => {
@@ -80,7 +80,7 @@ const deadmanKilled = async (stage: Stage): Promise<CaseReport> => {
   // systemd's watchdog may have ended the hanging agent before us.
   await old.call('sh', '-c', `kill -CONT ${agent} || true`);
   await stage.settled();
-  return { gapMs, lossesAtMs: atMs + OPEN_MS, wrong };
+  return { gapMs, lossesAtMs: atMs, wrong };
 };
 
 const coordinatorsLost = async (stage: Stage): Promise<CaseReport> => {

@@ -26,7 +26,9 @@ export interface FleetOptions {
   readonly lower: readonly string[];
   readonly count: number;
   /** The last machine is a witness: a voter that never becomes master. */
-  readonly witness?: boolean;
+  readonly witness: boolean;
+  /** The kernel drops nothing. */
+  readonly withoutGate: boolean;
 }
 
 const write = (root: string, path: string, text: string, mode = 0o644): void => {
@@ -41,15 +43,21 @@ interface Secrets {
 }
 
 /** What the image's first boot would write: name, address, settings, keys. */
-const writeDisk = (machine: Machine, nodes: readonly { name: string }[], secrets: Secrets) => {
+const writeDisk = (
+  machine: Machine,
+  nodes: readonly { name: string }[],
+  secrets: Secrets,
+  withoutGate: boolean,
+): void => {
   const { root } = machine.disk;
-  const settings = stringify({ node: { name: machine.name }, cluster: { nodes } });
+  const common = { node: { name: machine.name }, cluster: { nodes } };
+  const network = withoutGate ? { network: { data_path_gate: 'none' } } : {};
   const own = nodes.find(({ name }) => name === machine.name) as { coordinator?: boolean };
   write(root, 'etc/machine-id', `${randomBytes(16).toString('hex')}\n`);
   write(root, 'etc/hosts', `127.0.0.1 localhost ${machine.name}\n`);
   write(root, 'etc/lab-address', `ADDRESS=${machine.address}\n`);
-  write(root, 'etc/baton/agent.yaml', settings);
-  if (own.coordinator === true) write(root, 'etc/baton/coordinator.yaml', settings);
+  write(root, 'etc/baton/agent.yaml', stringify({ ...common, ...network }));
+  if (own.coordinator === true) write(root, 'etc/baton/coordinator.yaml', stringify(common));
   write(root, 'etc/baton/cluster.key', secrets.key, 0o600);
   write(root, 'etc/rancher/k3s/token', `${secrets.token}\n`, 0o600);
   // The same on every node: it travels with the master's archive.
@@ -58,7 +66,8 @@ const writeDisk = (machine: Machine, nodes: readonly { name: string }[], secrets
 };
 
 /** Machines with written disks and no power. */
-export const makeFleet = ({ run, folder, lower, count, witness }: FleetOptions): Fleet => {
+export const makeFleet = (options: FleetOptions): Fleet => {
+  const { run, folder, lower, count, witness, withoutGate } = options;
   const machines = Array.from({ length: count }, (_, index) => {
     const name = `node${index + 1}`;
     const place = join(folder, name);
@@ -68,14 +77,14 @@ export const makeFleet = ({ run, folder, lower, count, witness }: FleetOptions):
   const nodes = machines.map(({ name, address }, index) => ({
     name,
     address,
-    ...(witness === true && index === count - 1 ? { eligible: false } : { coordinator: true }),
+    ...(witness && index === count - 1 ? { eligible: false } : { coordinator: true }),
   }));
   const key = generateClusterKey(new Uint8Array(randomBytes(KEY_BYTES)));
   const secrets = { key, token: randomBytes(16).toString('hex') };
   for (const machine of machines) {
     machine.disk.format();
     machine.disk.attach();
-    writeDisk(machine, nodes, secrets);
+    writeDisk(machine, nodes, secrets, withoutGate);
     machine.disk.detach();
   }
   return {

@@ -51,7 +51,8 @@ class Player {
     this.#fleets += 1;
     const folder = join(this.#plan.folder, `fleet${this.#fleets}`);
     mkdirSync(folder);
-    const of = { run: name, folder, lower, count: options.machines, witness: options.witness };
+    const { machines: count, witness, withoutGate } = options;
+    const of = { run: name, folder, lower, count, witness, withoutGate };
     const stage = new Stage(makeFleet(of), this.#signal, this.tell);
     try {
       await play(stage);
@@ -78,6 +79,9 @@ class Player {
       this.#signal.throwIfAborted();
       wrong.push(error instanceof Error ? error.message : String(error));
       fit = false;
+    }
+    if (report.memoryLost === true) {
+      losses = { ...losses, old: 0, recent: losses.recent + losses.old };
     }
     const overlaps = stage.overlaps();
     wrong.push(...report.wrong);

@@ -53,7 +53,7 @@ const runInside = (planFile: string, stop: AbortSignal): Promise<number> =>
         ...['--pdeathsig', 'KILL', '--'],
         ...['unshare', '--mount', '--propagation', 'private', '--net', '--ipc', '--pid', '--fork'],
         ...['--kill-child=KILL', '--mount-proc', '--'],
-        ...['nice', '-n', '10', process.execPath, inside, planFile],
+        ...[process.execPath, inside, planFile],
       ],
       // A group of its own: a Ctrl-C in the terminal is for this process, which passes it on.
       { stdio: 'inherit', detached: true },

@@ -11,6 +11,8 @@ export interface MachineLabOptions {
   readonly seed: number;
   readonly machines: number;
   readonly witness: boolean;
+  /** Without the kernel's gate, which the case `hang` must then find out. */
+  readonly withoutGate: boolean;
   /** `embedded`, `real` or a path. */
   readonly k3s: string;
   readonly json: string | undefined;
@@ -25,6 +27,7 @@ export const MACHINE_LAB_USAGE = `usage: npm run lab -- --machines [options]   (
   --seed N     which random cases (printed when not given)
   --count N    machines, 3 to 5 (3)
   --witness    the last machine is a voter that never becomes master
+  --without-gate  no data-path gate: then hang must fail
   --k3s WHICH  embedded, real (needs Go once), or the path of a k3s (BATON_K3S, else embedded)
   --json FILE  writes the figures there
   --keep       keeps disks and logs
@@ -47,6 +50,7 @@ const flags = {
   seed: { type: 'string' },
   count: { type: 'string', default: '3' },
   witness: { type: 'boolean', default: false },
+  'without-gate': { type: 'boolean', default: false },
   k3s: { type: 'string' },
   json: { type: 'string' },
   keep: { type: 'boolean', default: false },
@@ -89,6 +93,7 @@ export const readMachineLabOptions = (
     seed: wholeNumber('seed', values.seed ?? String(anySeed), 0, 0xffffffff),
     machines: wholeNumber('count', values.count, 3, 5),
     witness: values.witness,
+    withoutGate: values['without-gate'],
     k3s: values.k3s ?? (environment.BATON_K3S || 'embedded'),
     json: values.json,
     keep: values.keep,
