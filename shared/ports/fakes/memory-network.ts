@@ -56,43 +56,86 @@ type Target = DialTarget & { readonly purpose: LinkPurpose };
 
 const FIRST_FREE_PORT = 40_000;
 
-export function memoryNetwork(
-  clock: Clock,
-  bounds?: Readonly<Record<LinkPurpose, ConnectionBounds>>,
-): MemoryNetwork {
-  const ports = new Map<string, Listening>();
-  const links: { readonly ends: readonly string[]; readonly pair: MemoryConnection[] }[] = [];
-  const unplugged = new Set<string>();
-  let nextPort = FIRST_FREE_PORT;
-  let lives = 0;
+type Bounds = Readonly<Record<LinkPurpose, ConnectionBounds>>;
 
-  const listen = (
+export function memoryNetwork(clock: Clock, bounds?: Bounds): MemoryNetwork {
+  return new NetworkInMemory(clock, bounds);
+}
+
+interface Link {
+  readonly ends: readonly string[];
+  readonly pair: readonly MemoryConnection[];
+}
+
+class NetworkInMemory implements MemoryNetwork {
+  readonly #clock: Clock;
+  readonly #bounds: Bounds | undefined;
+  readonly #ports = new Map<string, Listening>();
+  readonly #links: Link[] = [];
+  readonly #unplugged = new Set<string>();
+  #nextPort = FIRST_FREE_PORT;
+  #lives = 0;
+
+  constructor(clock: Clock, bounds: Bounds | undefined) {
+    this.#clock = clock;
+    this.#bounds = bounds;
+  }
+
+  join(node: MemoryNode): LinkNetwork {
+    this.#lives += 1;
+    const word = `life-${this.#lives}`;
+    const life = { node, word, rivals: new LinkRivals<MemoryConnection>() };
+    return {
+      listen: async (address, onConnection) => this.#listen(life, address, onConnection),
+      dial: (target, timeout) => this.#dialWithin(life, target, timeout),
+    };
+  }
+
+  unplug(name: string): void {
+    this.#unplugged.add(name);
+  }
+
+  plugIn(name: string): void {
+    this.#unplugged.delete(name);
+  }
+
+  tear(name: string, reason: string): void {
+    for (const { ends, pair } of this.#links) {
+      if (ends.includes(name)) for (const end of pair) end.finish(reason);
+    }
+  }
+
+  #listen(
     life: Life,
     { host, port: wanted }: { host: string; port: number },
     onConnection: Listening['onConnection'],
-  ): Awaited<ReturnType<LinkNetwork['listen']>> => {
-    const port = wanted === 0 ? nextPort++ : wanted;
+  ): Awaited<ReturnType<LinkNetwork['listen']>> {
+    const port = wanted === 0 ? this.#nextPort++ : wanted;
     const at = `${host}:${port}`;
-    if (ports.has(at)) throw portInUse({ host, port });
+    if (this.#ports.has(at)) throw portInUse({ host, port });
     const listening = { life, onConnection, taken: new Set<MemoryConnection>() };
-    ports.set(at, listening);
+    this.#ports.set(at, listening);
     const close = (): Promise<void> => {
-      ports.delete(at);
+      this.#ports.delete(at);
       for (const connection of listening.taken) connection.close('the peer stopped listening');
       return Promise.resolve();
     };
     return { port, close };
-  };
+  }
 
-  const dial = async (life: Life, target: Target): Promise<FrameConnection> => {
+  #dialWithin(life: Life, target: Target, timeout: Duration): Promise<FrameConnection> {
+    if (this.#carries(life.node.name, target.node)) return this.#dial(life, target);
+    return new Promise((_, reject) => this.#clock.in(timeout, () => reject(dialTimeout(target))));
+  }
+
+  async #dial(life: Life, target: Target): Promise<FrameConnection> {
     const { node, host, port, purpose } = target;
-    const listening = ports.get(`${host}:${port}`);
+    const listening = this.#ports.get(`${host}:${port}`);
     if (listening === undefined) throw nobodyListens(target);
     const { self, refusal } = greet(life, listening.life, target);
     if (refusal !== null) throw refusal;
-    const [dialled, taken] = MemoryConnection.pair(self, node, purpose, bounds?.[purpose]);
-    const carries = (): boolean => !unplugged.has(self) && !unplugged.has(node);
-    for (const one of [dialled, taken]) one.carries = carries;
+    const [dialled, taken] = MemoryConnection.pair(self, node, purpose, this.#bounds?.[purpose]);
+    for (const one of [dialled, taken]) one.carries = () => this.#carries(self, node);
     const { rivals, word } = listening.life;
     const admitted = [
       await rivals.admit(self, life.word, () => taken),
@@ -101,34 +144,15 @@ export function memoryNetwork(
     if (admitted.includes('rival')) {
       throw dialRefused('duplicate-node', target, 'two machines run under that node name');
     }
-    links.push({ ends: [self, node], pair: [dialled, taken] });
+    this.#links.push({ ends: [self, node], pair: [dialled, taken] });
     listening.taken.add(taken);
     listening.onConnection(taken);
     return dialled;
-  };
+  }
 
-  const timed = (life: Life, target: Target, timeout: Duration): Promise<FrameConnection> => {
-    if (!unplugged.has(life.node.name) && !unplugged.has(target.node)) return dial(life, target);
-    return new Promise((_, reject) => clock.in(timeout, () => reject(dialTimeout(target))));
-  };
-
-  return {
-    join: (node) => {
-      lives += 1;
-      const life = { node, word: `life-${lives}`, rivals: new LinkRivals<MemoryConnection>() };
-      return {
-        listen: async (address, onConnection) => listen(life, address, onConnection),
-        dial: (target, timeout) => timed(life, target, timeout),
-      };
-    },
-    unplug: (name) => void unplugged.add(name),
-    plugIn: (name) => void unplugged.delete(name),
-    tear: (name, reason) => {
-      for (const { ends, pair } of links) {
-        if (ends.includes(name)) for (const end of pair) end.finish(reason);
-      }
-    },
-  };
+  #carries(one: string, other: string): boolean {
+    return !this.#unplugged.has(one) && !this.#unplugged.has(other);
+  }
 }
 
 /** What the listener says to the dialler: null when it is welcome. */
