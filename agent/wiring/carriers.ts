@@ -71,7 +71,10 @@ export async function openCarriers(
   const letters = messenger({
     keyring,
     clock,
-    paths: [(to, bytes) => links.send(to, 'lease', bytes), bus.publishLease],
+    paths: [
+      (to, bytes) => links.send(to, 'lease', bytes),
+      (to, bytes) => bus.publishLease(to, bytes),
+    ],
     onMessage: (from, message) => place.post({ kind: 'message', from, message }),
     refused: (from, reason) =>
       findings.note(

@@ -26,7 +26,7 @@ export function openReporting(parts: Parts): Reporting {
   const publisher = createPublisher({
     clock: place.clock,
     build,
-    publishReport: carriers.bus.publishReport,
+    publishReport: (json) => carriers.bus.publishReport(json),
     publishValue: (topic, value) => carriers.bus.publish(topic, value, { retain: true }),
     sendToPeers: carriers.sendReport,
     hasBroker: () => carriers.bus.connected().length > 0,

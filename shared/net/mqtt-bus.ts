@@ -84,87 +84,116 @@ const troubleText: Record<LinkTrouble, (broker: string, detail: string) => strin
 };
 
 /** Connects at once, and goes on trying; it never throws for a broker that is not there. */
-export const mqttBus = (options: BusOptions): MqttBus => {
-  const { node, bootId, brokers, notice } = options;
-  const status = statusTopic(node);
-  const commands = `baton-wire/${node}/command/#`;
-  const retained = new Map<string, string>([[status, `online ${bootId}`]]);
-  const handlers: {
-    lease: FromHandler;
-    report: FromHandler;
-    ranking: FromHandler;
-    command: CommandHandler;
-  } = { lease: () => {}, report: () => {}, ranking: () => {}, command: () => {} };
+export const mqttBus = (options: BusOptions): MqttBus => new BrokersBus(options);
 
-  const dispatch = (topic: string, payload: Uint8Array): void => {
-    const from = topic.split('/')[1] ?? '';
-    if (filterMatches(leaseSubscription(node), topic)) handlers.lease(from, payload);
-    else if (filterMatches(reportSubscription, topic)) handlers.report(from, payload);
-    else if (filterMatches(commands, topic)) handlers.command(topic, payload);
-    else if (filterMatches(rankingSubscription, topic) && from.startsWith(COORDINATOR_PREFIX)) {
-      handlers.ranking(from.slice(COORDINATOR_PREFIX.length), payload);
+class BrokersBus implements MqttBus {
+  readonly #options: BusOptions;
+  readonly #status: string;
+  readonly #commands: string;
+  readonly #retained: Map<string, string>;
+  readonly #links: readonly BrokerLink[];
+  #lease: FromHandler = () => {};
+  #report: FromHandler = () => {};
+  #ranking: FromHandler = () => {};
+  #command: CommandHandler = () => {};
+
+  constructor(options: BusOptions) {
+    const { node, bootId, brokers } = options;
+    this.#options = options;
+    this.#status = statusTopic(node);
+    this.#commands = `baton-wire/${node}/command/#`;
+    this.#retained = new Map([[this.#status, `online ${bootId}`]]);
+    this.#links = brokers.map((broker) => this.#connect(broker));
+  }
+
+  publishLease(to: NodeName, bytes: Uint8Array): boolean {
+    return this.#sendAll(leaseTopic(this.#options.node, to), bytes, false);
+  }
+
+  publishReport(json: string): void {
+    this.publish(reportTopic(this.#options.node), json, { retain: true });
+  }
+
+  publish(topic: string, value: string, { retain }: { retain: boolean }): void {
+    const retained = this.#retained;
+    if (retain && value === '') retained.delete(topic);
+    else if (retain && (retained.has(topic) || retained.size < RETAINED_LIMIT)) {
+      retained.set(topic, value);
     }
-  };
+    this.#sendAll(topic, value, retain);
+  }
 
-  const links = brokers.map((broker): BrokerLink => {
+  onLease(handler: FromHandler): void {
+    this.#lease = handler;
+  }
+
+  onReport(handler: FromHandler): void {
+    this.#report = handler;
+  }
+
+  onRanking(handler: FromHandler): void {
+    this.#ranking = handler;
+  }
+
+  onCommand(handler: CommandHandler): void {
+    this.#command = handler;
+  }
+
+  connected(): readonly string[] {
+    return this.#links.filter((link) => link.isUp).map((link) => link.name);
+  }
+
+  async close(): Promise<void> {
+    this.#sendAll(this.#status, `offline ${this.#options.bootId}`, true);
+    await Promise.all(this.#links.map((link) => link.close()));
+  }
+
+  #connect(broker: BrokerAddress): BrokerLink {
+    const { node, bootId, credentials, clock, random, notice } = this.#options;
+    const subscriptions = [
+      leaseSubscription(node),
+      reportSubscription,
+      rankingSubscription,
+      this.#commands,
+    ];
     const tell = (state: BusNotice['state'], text: string): void =>
       notice({ broker: broker.name, state, text });
     const link: BrokerLink = new BrokerLink(
       {
         broker,
-        credentials: options.credentials,
+        credentials,
         clientId: 'agent',
-        will: { topic: status, payload: `offline ${bootId}` },
-        subscriptions: [leaseSubscription(node), reportSubscription, rankingSubscription, commands],
-        clock: options.clock,
-        random: options.random,
+        will: { topic: this.#status, payload: `offline ${bootId}` },
+        subscriptions,
+        clock,
+        random,
       },
       {
         up: () => {
-          for (const [topic, value] of retained) link.send(topic, value, true);
+          for (const [topic, value] of this.#retained) link.send(topic, value, true);
           tell('up', `connected to coordinator ${broker.name}`);
         },
         down: () => tell('down', `lost coordinator ${broker.name}`),
         trouble: (kind, detail) => tell(kind, troubleText[kind](broker.name, detail)),
-        message: dispatch,
+        message: (topic, payload) => this.#dispatch(topic, payload),
       },
     );
     return link;
-  });
+  }
 
-  const sendAll = (topic: string, payload: string | Uint8Array, retain: boolean): boolean => {
-    let sent = false;
-    for (const link of links) sent = link.send(topic, payload, retain) || sent;
-    return sent;
-  };
-  const publish: MqttBus['publish'] = (topic, value, { retain }) => {
-    if (retain && value === '') retained.delete(topic);
-    else if (retain && (retained.has(topic) || retained.size < RETAINED_LIMIT)) {
-      retained.set(topic, value);
+  #dispatch(topic: string, payload: Uint8Array): void {
+    const from = topic.split('/')[1] ?? '';
+    if (filterMatches(leaseSubscription(this.#options.node), topic)) this.#lease(from, payload);
+    else if (filterMatches(reportSubscription, topic)) this.#report(from, payload);
+    else if (filterMatches(this.#commands, topic)) this.#command(topic, payload);
+    else if (filterMatches(rankingSubscription, topic) && from.startsWith(COORDINATOR_PREFIX)) {
+      this.#ranking(from.slice(COORDINATOR_PREFIX.length), payload);
     }
-    sendAll(topic, value, retain);
-  };
+  }
 
-  return {
-    publishLease: (to, bytes) => sendAll(leaseTopic(node, to), bytes, false),
-    publishReport: (json) => publish(reportTopic(node), json, { retain: true }),
-    publish,
-    onLease: (handler) => {
-      handlers.lease = handler;
-    },
-    onReport: (handler) => {
-      handlers.report = handler;
-    },
-    onRanking: (handler) => {
-      handlers.ranking = handler;
-    },
-    onCommand: (handler) => {
-      handlers.command = handler;
-    },
-    connected: () => links.filter((link) => link.isUp).map((link) => link.name),
-    close: async () => {
-      sendAll(status, `offline ${bootId}`, true);
-      await Promise.all(links.map((link) => link.close()));
-    },
-  };
-};
+  #sendAll(topic: string, payload: string | Uint8Array, retain: boolean): boolean {
+    let sent = false;
+    for (const link of this.#links) sent = link.send(topic, payload, retain) || sent;
+    return sent;
+  }
+}
