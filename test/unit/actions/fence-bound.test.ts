@@ -85,7 +85,7 @@ describe('a fence', () => {
     expect(calls.slice(-3)).toEqual(['stop', 'start', 'up']);
   });
 
-  it('that never succeeds makes a start fail: a master that waits would hold the role', async () => {
+  it('that never ends makes a start fail: who waits would hold the role', async () => {
     const { fence, steps, calls, posted, clock, settle, answerWith } = rig();
     answerWith(refused);
     fence.fence('the lease ran out');
