@@ -1,4 +1,6 @@
 /** What the daemons use: memory of the largest of each kind, and processor time while idle. */
+import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { Daemon } from './lab-node.ts';
 import type { Stage } from './stage.ts';
 import { type ProcessUse, useOf } from './tagged-processes.ts';
@@ -33,7 +35,19 @@ export interface DaemonUse {
    * calmest of three windows: other programs on the machine only ever add to it.
    */
   readonly agentIdleCpuPercent: number | null;
+  /** How busy the whole machine was meanwhile, 0 to 1. A busy one inflates the figure above. */
+  readonly machineBusy: number;
 }
+
+/** Time all processors were busy since boot, and how many there are: /proc/stat, proc(5). */
+const machineBusyMs = (): number => {
+  const [line = ''] = readFileSync('/proc/stat', 'utf8').split('\n');
+  const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0] = line
+    .split(/\s+/)
+    .slice(1)
+    .map(Number);
+  return (user + nice + system + irq + softirq) * 10;
+};
 
 /** Share of one core that each agent used in one window, percent. */
 const idleWindow = async (stage: Stage): Promise<Map<string, number>> => {
@@ -61,7 +75,10 @@ export const measureUse = async (stage: Stage): Promise<DaemonUse> => {
   await stage.workload.pause();
   stage.observer.stop();
   const windows: Map<string, number>[] = [];
+  const [began, busyBefore] = [performance.now(), machineBusyMs()];
   for (let count = 0; count < WINDOWS; count++) windows.push(await idleWindow(stage));
+  const cores = availableParallelism() * (performance.now() - began);
+  const machineBusy = (machineBusyMs() - busyBefore) / cores;
   const agents = usesOf(stage, 'agent');
   const coordinators = usesOf(stage, 'coordinator');
   stage.observer.start();
@@ -72,5 +89,6 @@ export const measureUse = async (stage: Stage): Promise<DaemonUse> => {
     coordinatorRssMb: largest(coordinators.values(), 'rssMb'),
     coordinatorAnonMb: largest(coordinators.values(), 'anonMb'),
     agentIdleCpuPercent: busiest(windows),
+    machineBusy,
   };
 };

@@ -21,6 +21,9 @@ export const percentile = (values: readonly number[], share: number): number | n
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? null;
 };
 
+export const hasGapBars = (k3s: string, kills: number): boolean =>
+  k3s !== 'embedded' && kills >= KILLS_FOR_GAP;
+
 const sum = (rows: readonly FaultRow[], of: (row: FaultRow) => number): number =>
   rows.reduce((total, row) => total + of(row), 0);
 
@@ -31,16 +34,26 @@ export interface RunFacts {
   readonly unwantedFailovers: number;
 }
 
-/** Figures that every run with faults has. Gaps are those after unplanned deaths of the master. */
-export const faultFigures = (facts: RunFacts): Figure[] => {
+/** The bars of the API gap were set for the real control plane and this many kills. */
+const KILLS_FOR_GAP = 10;
+
+/**
+ * Figures that every run with faults has. Gaps are those after unplanned deaths of the master;
+ * without `gapBars` they are only shown.
+ */
+export const faultFigures = (facts: RunFacts, gapBars = true): Figure[] => {
   const { rows } = facts;
   const kills = rows.filter(isKill);
   const gaps = rows
     .filter(({ fault }) => fault === 'master killed')
     .map(({ apiGapMs }) => apiGapMs / 1000);
+  const gapFigure = (name: 'api_gap_p50_s' | 'api_gap_max_s', share: number): Figure => {
+    const value = percentile(gaps, share);
+    return gapBars ? figure(name, value) : figure(name, value, null);
+  };
   return [
-    figure('api_gap_p50_s', percentile(gaps, 0.5)),
-    figure('api_gap_max_s', percentile(gaps, 1)),
+    gapFigure('api_gap_p50_s', 0.5),
+    gapFigure('api_gap_max_s', 1),
     figure('acknowledged_writes', facts.acknowledged),
     figure(
       'lost_acknowledged_writes',
@@ -57,10 +70,20 @@ export const faultFigures = (facts: RunFacts): Figure[] => {
   ];
 };
 
+/**
+ * Above this the machine is busy with other work (the lab itself is idle then), and processor time
+ * says more about that than about us: the figure keeps no bar.
+ */
+const TOO_BUSY = 0.5;
+
+export const isTooBusy = ({ machineBusy }: DaemonUse): boolean => machineBusy > TOO_BUSY;
+
 export const useFigures = (use: DaemonUse): Figure[] => [
   figure('agent_rss_mb', use.agentRssMb),
   figure('agent_anon_mb', use.agentAnonMb),
   figure('coordinator_rss_mb', use.coordinatorRssMb),
   figure('coordinator_anon_mb', use.coordinatorAnonMb),
-  figure('agent_idle_cpu_percent', use.agentIdleCpuPercent),
+  isTooBusy(use)
+    ? figure('agent_idle_cpu_percent', use.agentIdleCpuPercent, null)
+    : figure('agent_idle_cpu_percent', use.agentIdleCpuPercent),
 ];

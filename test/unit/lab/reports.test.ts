@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { readDemoOptions } from '../../lab/demo-options.ts';
 import { type FaultRow, faultTable } from '../../lab/fault-table.ts';
 import { makeTimeline } from '../../lab/timeline.ts';
-import { faultFigures, percentile } from '../../lab/verdict.ts';
+import { faultFigures, hasGapBars, percentile, useFigures } from '../../lab/verdict.ts';
 import { stateOf } from '../../lab/workload.ts';
 
 const row = (of: Partial<FaultRow>): FaultRow => ({
@@ -106,4 +106,22 @@ test('the state of a server is read from a list, without the objects of others',
     { metadata: { name: 'kube-root-ca.crt' }, data: {} },
   ];
   expect(stateOf(JSON.stringify({ items }))).toEqual(new Map([['baton-lab-7', 41]]));
+});
+
+test('bars are left out where they were set for other conditions', () => {
+  const facts = { rows: [row({ apiGapMs: 20_000 })], acknowledged: 1, twoServers: 0 };
+  const bars = (gapBars: boolean) =>
+    faultFigures({ ...facts, unwantedFailovers: 0 }, gapBars)
+      .filter(({ name }) => name.startsWith('api_gap'))
+      .map(({ bar }) => bar);
+  expect(bars(true)).toEqual(['<= 12', '<= 15']);
+  expect(bars(false)).toEqual([null, null]);
+  expect(hasGapBars('embedded', 10)).toBe(false);
+  expect(hasGapBars('real', 9)).toBe(false);
+  expect(hasGapBars('real', 10)).toBe(true);
+  const use = { agentRssMb: 80, agentAnonMb: 30, coordinatorRssMb: 70, coordinatorAnonMb: 26 };
+  const idle = (machineBusy: number) =>
+    useFigures({ ...use, agentIdleCpuPercent: 1.4, machineBusy }).at(-1)?.bar;
+  expect(idle(0.1)).toBe('<= 1');
+  expect(idle(0.9)).toBeNull();
 });
