@@ -66,7 +66,7 @@ export function createLoop<State>(
   observer: Observer<State>,
 ): Loop<State> {
   const queue: AgentEvent[] = [];
-  const timers = new Map<TimerName, TimerHandle>();
+  const timers = new NamedTimers(clock, (timer) => post({ kind: 'timer', timer }));
   let state = core.initial;
   let latest = instant(0);
   let turning = false;
@@ -78,43 +78,18 @@ export function createLoop<State>(
     return latest;
   };
 
-  const disarm = (timer: TimerName): void => {
-    timers.get(timer)?.cancel();
-    timers.delete(timer);
-  };
-
-  const arm = (timer: TimerName, at: Instant): void => {
-    disarm(timer);
-    const fire = () => {
-      timers.delete(timer);
-      post({ kind: 'timer', timer });
-    };
-    timers.set(timer, clock.at(at, fire));
-  };
-
   /** Null, or the event that must follow a persist that failed. */
   const carryOut = (effect: Effect): AgentEvent | null => {
-    if (effect.kind === 'timer') arm(effect.timer, effect.at);
-    else if (effect.kind === 'cancel_timer') disarm(effect.timer);
+    if (effect.kind === 'timer') timers.arm(effect.timer, effect.at);
+    else if (effect.kind === 'cancel_timer') timers.disarm(effect.timer);
     else {
-      const execute = executors[effect.kind] as (given: Effect) => Outcome | undefined;
-      const outcome = attempt(effect, execute);
+      const outcome = attempt(executors, effect, observer);
       if (outcome && isPersist(effect)) {
         const what = effect.kind === 'persist_disk' ? 'disk' : 'run';
         return { kind: 'persist_failed', what, detail: outcome.failed };
       }
     }
     return null;
-  };
-
-  const attempt = (effect: Effect, execute: (given: Effect) => Outcome | undefined): Outcome => {
-    try {
-      return execute(effect) ?? null;
-    } catch (error) {
-      if (isBatonError(error) && error.kind === 'invariant') throw error;
-      observer.problem(effect.kind, error);
-      return { failed: error instanceof Error ? error.message : String(error) };
-    }
   };
 
   const turn = (event: AgentEvent): void => {
@@ -149,7 +124,7 @@ export function createLoop<State>(
   const stop = (): void => {
     stopped = true;
     queue.length = 0;
-    for (const timer of [...timers.keys()]) disarm(timer);
+    timers.disarmAll();
   };
 
   return { post, state: () => state, now, stop };
@@ -157,3 +132,49 @@ export function createLoop<State>(
 
 const isPersist = (effect: Effect): boolean =>
   effect.kind === 'persist_disk' || effect.kind === 'persist_run';
+
+/** What the executor of this effect answers; what it throws becomes an answer, our own bugs not. */
+function attempt(
+  executors: Executors,
+  effect: Exclude<Effect, { kind: LoopKind }>,
+  observer: Pick<Observer<never>, 'problem'>,
+): Outcome {
+  const execute = executors[effect.kind] as (given: Effect) => Outcome | undefined;
+  try {
+    return execute(effect) ?? null;
+  } catch (error) {
+    if (isBatonError(error) && error.kind === 'invariant') throw error;
+    observer.problem(effect.kind, error);
+    return { failed: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** One timer per name: arming it again replaces it. */
+class NamedTimers {
+  readonly #clock: Clock;
+  readonly #fire: (timer: TimerName) => void;
+  readonly #armed = new Map<TimerName, TimerHandle>();
+
+  constructor(clock: Clock, fire: (timer: TimerName) => void) {
+    this.#clock = clock;
+    this.#fire = fire;
+  }
+
+  arm(timer: TimerName, at: Instant): void {
+    this.disarm(timer);
+    const fire = (): void => {
+      this.#armed.delete(timer);
+      this.#fire(timer);
+    };
+    this.#armed.set(timer, this.#clock.at(at, fire));
+  }
+
+  disarm(timer: TimerName): void {
+    this.#armed.get(timer)?.cancel();
+    this.#armed.delete(timer);
+  }
+
+  disarmAll(): void {
+    for (const timer of [...this.#armed.keys()]) this.disarm(timer);
+  }
+}
