@@ -13,7 +13,7 @@
 import { type Duration, seconds, type WallTime, wallTime } from '../../shared/time/duration.ts';
 import type { AgentEvent, Effect, Step } from '../core/types.ts';
 import type { DatastoreSteps, StepResult } from './datastore-steps.ts';
-import type { UnitManager, UnitResult } from './unit-manager.ts';
+import type { UnitManager, UnitName, UnitResult } from './unit-manager.ts';
 
 /** k3s stops in this time (drop-in TimeoutStopSec); then it is killed. */
 export const STOP_GRACE = seconds(5);
@@ -67,60 +67,11 @@ const fromUnit = (result: UnitResult, detail: string): StepResult =>
   result.ok ? { ok: true, detail } : result;
 
 export function createSteps(place: StepPlace): Steps {
-  const { units, datastore } = place;
   const ordered = new Set<Ordered>();
   let line: Promise<void> = Promise.resolve();
 
-  const carryOut = ({ effect, control }: Ordered): Promise<StepResult> | StepResult => {
-    switch (effect.step) {
-      case 'stop_agent_unit':
-        return stopped('agent', AGENT_STOP_GRACE);
-      case 'install_datastore':
-        return datastore.installDatastore(effect);
-      case 'install_archive':
-        return datastore.installArchive(effect.epoch);
-      case 'start_server':
-        return startServer(effect.epoch, wallTime(effect.notBeforeWall), control.signal);
-      case 'check_ready':
-        return place.ready.untilReady(place.readyBound, control.signal);
-      case 'stop_server':
-        return stopServer();
-      case 'send_last_revisions':
-        return datastore.sendLastRevisions(effect.to, effect.epoch);
-      case 'start_agent_unit':
-        return units.start('agent').then((result) => fromUnit(result, 'k3s-agent runs'));
-    }
-  };
-
-  const stopped = async (unit: 'server' | 'agent', grace: Duration): Promise<StepResult> =>
-    fromUnit(await units.stop(unit, grace), `the ${unit} unit is stopped and masked`);
-
-  const startServer = async (
-    epoch: number,
-    notBefore: WallTime,
-    signal: AbortSignal,
-  ): Promise<StepResult> => {
-    // k3s would make certificates that are not valid yet for anybody else (DESIGN section 2).
-    const late = await place.wallNotBefore(notBefore);
-    if (late !== null) return { ok: false, detail: late };
-    if (!(await place.fenceSettled())) {
-      return { ok: false, detail: 'the last fence has not ended: its server could not be stopped' };
-    }
-    if (signal.aborted) return { ok: false, detail: String(signal.reason) };
-    datastore.serverStarting(epoch);
-    const result = await units.start('server');
-    if (result.ok && !signal.aborted) place.serverUp(epoch);
-    return fromUnit(result, 'the server was started');
-  };
-
-  const stopServer = async (): Promise<StepResult> => {
-    const result = await stopped('server', STOP_GRACE);
-    if (result.ok) datastore.serverStopped();
-    return result;
-  };
-
   const run = async (one: Ordered): Promise<void> => {
-    const result = await guarded(one, () => carryOut(one));
+    const result = await guarded(one, () => carryOut(place, one));
     ordered.delete(one);
     place.told(one.effect.step, result);
     place.post(stepDone(one.effect, result));
@@ -142,6 +93,60 @@ export function createSteps(place: StepPlace): Steps {
     },
     idle: () => line,
   };
+}
+
+function carryOut(
+  place: StepPlace,
+  { effect, control }: Ordered,
+): Promise<StepResult> | StepResult {
+  const { units, datastore } = place;
+  switch (effect.step) {
+    case 'stop_agent_unit':
+      return stopUnit(place, 'agent', AGENT_STOP_GRACE);
+    case 'install_datastore':
+      return datastore.installDatastore(effect);
+    case 'install_archive':
+      return datastore.installArchive(effect.epoch);
+    case 'start_server':
+      return startServer(place, effect.epoch, wallTime(effect.notBeforeWall), control.signal);
+    case 'check_ready':
+      return place.ready.untilReady(place.readyBound, control.signal);
+    case 'stop_server':
+      return stopServer(place);
+    case 'send_last_revisions':
+      return datastore.sendLastRevisions(effect.to, effect.epoch);
+    case 'start_agent_unit':
+      return units.start('agent').then((result) => fromUnit(result, 'k3s-agent runs'));
+  }
+}
+
+async function stopUnit(place: StepPlace, unit: UnitName, grace: Duration): Promise<StepResult> {
+  return fromUnit(await place.units.stop(unit, grace), `the ${unit} unit is stopped and masked`);
+}
+
+async function startServer(
+  place: StepPlace,
+  epoch: number,
+  notBefore: WallTime,
+  signal: AbortSignal,
+): Promise<StepResult> {
+  // k3s would make certificates that are not valid yet for anybody else (DESIGN section 2).
+  const late = await place.wallNotBefore(notBefore);
+  if (late !== null) return { ok: false, detail: late };
+  if (!(await place.fenceSettled())) {
+    return { ok: false, detail: 'the last fence has not ended: its server could not be stopped' };
+  }
+  if (signal.aborted) return { ok: false, detail: String(signal.reason) };
+  place.datastore.serverStarting(epoch);
+  const result = await place.units.start('server');
+  if (result.ok && !signal.aborted) place.serverUp(epoch);
+  return fromUnit(result, 'the server was started');
+}
+
+async function stopServer(place: StepPlace): Promise<StepResult> {
+  const result = await stopUnit(place, 'server', STOP_GRACE);
+  if (result.ok) place.datastore.serverStopped();
+  return result;
 }
 
 /** Steps that bring the server up: pointless, and dangerous, once it has been fenced. */
