@@ -155,6 +155,8 @@ class RuleJudge implements Judge {
   diskWritten(world: World, machine: Machine, record: DiskRecord): void {
     const broken = diskOnlyRises(machine, record);
     if (broken !== null) this.violate(world, broken.rule, broken.text);
+    const isChange = record.list.number > (machine.disk?.list.number ?? 0);
+    if (isChange && machine.leaseFile !== null) world.coverage.counts.list_changes += 1;
   }
 
   sent(world: World, machine: Machine, message: LeaseMessage): void {
@@ -163,6 +165,7 @@ class RuleJudge implements Judge {
     this.#releaser = machine;
     if (message.successor !== null && !message.clean) this.#yielded.set(machine, world.now);
     this.#epochs.released(machine, message.epoch);
+    if (message.clean) world.coverage.counts.handovers_completed += 1;
     this.#report(world, 'clean-release-untrue', releaseKeepsPromise(world, machine, message));
   }
 
