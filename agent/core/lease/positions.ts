@@ -12,6 +12,9 @@ import { type Turn, update } from '../turn.ts';
 import type { CoreConfig } from '../types.ts';
 import { isEligible, isKnown } from './roles.ts';
 
+/** Stands for a start that this node has not heard of yet; a legal nonce, so that it may be sent. */
+export const UNKNOWN_START = '0'.repeat(16);
+
 /** Negative when `a` goes less far than `b`, 0 when they are equal. */
 export const comparePositions = (
   a: { readonly lineage_epoch: number; readonly revision: number },
@@ -37,7 +40,7 @@ export const ownPosition = (state: CoreState, now: Instant, config: CoreConfig):
  */
 export function replaces(told: Position, known: Position | undefined, direct: boolean): boolean {
   if (known === undefined) return true;
-  if (told.word.nonce !== known.word.nonce) return direct || known.word.nonce === '';
+  if (told.word.nonce !== known.word.nonce) return direct || known.word.nonce === UNKNOWN_START;
   if (told.word.sequence !== known.word.sequence) return told.word.sequence > known.word.sequence;
   return comparePositions(told, known) > 0;
 }
@@ -63,7 +66,7 @@ export function hearAcknowledgement(
   revision: number,
 ): void {
   if (!isKnown(turn.config, receiver) || receiver === turn.config.node) return;
-  const word = turn.state.positions[receiver]?.word ?? { nonce: '', sequence: 0 };
+  const word = turn.state.positions[receiver]?.word ?? { nonce: UNKNOWN_START, sequence: 0 };
   const position = { node: receiver, lineage_epoch: lineageEpoch, revision, word };
   update(turn, { positions: { ...turn.state.positions, [receiver]: position } });
 }
