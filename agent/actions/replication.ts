@@ -29,8 +29,8 @@ import type {
   StreamSenderOptions,
 } from '../stream/api.ts';
 import type { DatastoreSteps, InstallOrder, StepResult } from './datastore-steps.ts';
-import { streamTenure } from './stream-tenure.ts';
-import { throttled } from './throttle.ts';
+import { type StreamTenure, streamTenure, type Told } from './stream-tenure.ts';
+import { type Throttle, throttled } from './throttle.ts';
 
 /** Positions are told to the core no more often than this; renewals carry them every 1.5 s. */
 const TELL_PERIOD = milliseconds(500);
@@ -127,8 +127,8 @@ function oneAfterTheOther(): InLine {
 
 /** Our own bugs leave; whatever a machine can bring about becomes a finding. */
 const teller =
-  ({ finding }: ReplicationOptions) =>
-  (what: string, error: unknown): void => {
+  ({ finding }: ReplicationOptions): Told =>
+  (what, error) => {
     if (isBatonError(error) && error.kind === 'invariant') throw error;
     finding({ code: 'source-failed', text: `${what}: ${String(error)}` });
   };
@@ -148,122 +148,165 @@ function lastKnownFacts(options: ReplicationOptions): () => DatastoreFacts {
 }
 
 export function createReplication(options: ReplicationOptions): Replication {
-  const { clock, datastore, archives, receiver, post } = options;
-  let installedFrom: InstallOrder['from'] = 'none';
-  let wanted: FollowTarget | null = null;
-  /** The own server whose revisions are to be sent; null once its tenure is over. */
-  let serving: { readonly epoch: number } | null = null;
+  return new StreamReplication(options);
+}
 
-  const inLine = oneAfterTheOther();
-  const told = teller(options);
-  const facts = lastKnownFacts(options);
-  const tellPosition = throttled(clock, TELL_PERIOD, () =>
-    post({ kind: 'datastore', facts: facts() }),
-  );
-  const tenure = streamTenure(options, tellPosition, told);
-  const saver = replicaSaver(options, () => wanted !== null);
+/** A server whose revisions are to be sent. */
+interface Served {
+  readonly epoch: number;
+}
+
+class StreamReplication implements Replication {
+  readonly #options: ReplicationOptions;
+  readonly #told: Told;
+  readonly #tellPosition: Throttle;
+  readonly #tenure: StreamTenure;
+  readonly #saver: Saver;
+  readonly #inLine = oneAfterTheOther();
+  readonly facts: () => DatastoreFacts;
+  #installedFrom: InstallOrder['from'] = 'none';
+  #wanted: FollowTarget | null = null;
+  /** The own server; null once its tenure is over. */
+  #serving: Served | null = null;
+
+  constructor(options: ReplicationOptions) {
+    this.#options = options;
+    this.#told = teller(options);
+    this.facts = lastKnownFacts(options);
+    this.#tellPosition = throttled(options.clock, TELL_PERIOD, () =>
+      options.post({ kind: 'datastore', facts: this.facts() }),
+    );
+    this.#tenure = streamTenure(options, this.#tellPosition, this.#told);
+    this.#saver = replicaSaver(options, () => this.#wanted !== null);
+  }
+
+  installDatastore(order: InstallOrder): Promise<StepResult> {
+    // Now, not in the line: a master that is followed after this order stays followed.
+    this.#wanted = null;
+    this.#serving = null;
+    return this.#inLine(() => this.#install(order));
+  }
+
+  /** Own files of the last tenure, or none at all, need nothing from an archive. */
+  installArchive(): Promise<StepResult> {
+    const { archives, datastore } = this.#options;
+    return this.#inLine(async () =>
+      this.#installedFrom === 'replica'
+        ? archives.install(datastore.replica)
+        : { ok: true, detail: 'own token and configuration' },
+    );
+  }
+
+  sendLastRevisions(to: NodeName): Promise<StepResult> {
+    return this.#inLine(() => this.#tenure.flush(to));
+  }
+
+  serverStarting(epoch: number): void {
+    this.#tenure.stoppedInOrder(false);
+    this.#options.datastore.serverStarting(epoch);
+  }
+
+  serverStopped(): void {
+    this.#tenure.stoppedInOrder(true);
+  }
+
+  serverUp(epoch: number): void {
+    const server = { epoch };
+    this.#serving = server;
+    void this.#inLine(() => this.#send(server));
+  }
+
+  follow(target: FollowTarget): void {
+    const wanted = this.#wanted;
+    if (wanted?.node === target.node && wanted.epoch === target.epoch) return;
+    if (wanted?.epoch !== target.epoch) this.#saver.soon('change of master');
+    this.#wanted = target;
+    this.#serving = null;
+    void this.#inLine(() => this.#receive(target));
+  }
+
+  attach(connection: FrameConnection): void {
+    this.#tenure.attach(connection);
+  }
+
+  positionMoved(): void {
+    this.#tellPosition();
+  }
+
+  receivers(): readonly ReceiverProgress[] {
+    return this.#tenure.receivers();
+  }
+
+  async close(withSave: boolean): Promise<void> {
+    this.#serving = null;
+    this.#tellPosition.cancel();
+    this.#tenure.cancel();
+    this.#options.receiver.close();
+    await this.#saver.close(withSave);
+    this.#wanted = null;
+    await this.#inLine(() => this.#tenure.end('stopping'));
+    this.#options.datastore.close();
+  }
 
   /** True when nothing of an own tenure is in the way any more. */
-  const retire = async (): Promise<boolean> => {
-    const retired = await datastore.retireServer();
+  async #retire(): Promise<boolean> {
+    const retired = await this.#options.datastore.retireServer();
     if (retired.kind === 'failed') {
-      options.finding({ code: 'server-quarantined', text: retired.detail });
+      this.#options.finding({ code: 'server-quarantined', text: retired.detail });
       return false;
     }
-    if (retired.kind === 'quarantined') tellPosition();
+    if (retired.kind === 'quarantined') this.#tellPosition();
     return true;
-  };
+  }
 
   /** Null once the stream is received, otherwise how long to wait before the next try. */
-  const tryToReceive = async (target: FollowTarget): Promise<Duration | null> => {
+  async #tryToReceive(target: FollowTarget): Promise<Duration | null> {
     try {
-      await tenure.end(`${target.node} is master`);
+      await this.#tenure.end(`${target.node} is master`);
       // A fence may still be at work; its server's files are not moved under it.
-      if (!(await options.serverGone())) return SERVER_AGAIN;
-      if (!(await retire())) return RETIRE_AGAIN;
-      receiver.follow(target);
+      if (!(await this.#options.serverGone())) return SERVER_AGAIN;
+      if (!(await this.#retire())) return RETIRE_AGAIN;
+      this.#options.receiver.follow(target);
       return null;
     } catch (error) {
-      told(`${target.node} cannot be received from yet`, error);
+      this.#told(`${target.node} cannot be received from yet`, error);
       return RETIRE_AGAIN;
     }
-  };
+  }
 
-  const receive = async (target: FollowTarget): Promise<void> => {
-    if (wanted !== target) return;
-    const pause = await tryToReceive(target);
-    if (pause !== null) clock.in(pause, () => void inLine(() => receive(target)));
-  };
+  async #receive(target: FollowTarget): Promise<void> {
+    if (this.#wanted !== target) return;
+    const pause = await this.#tryToReceive(target);
+    if (pause !== null) this.#later(pause, () => this.#receive(target));
+  }
 
-  const send = async (server: { readonly epoch: number }): Promise<void> => {
-    if (serving !== server) return;
+  async #send(server: Served): Promise<void> {
+    if (this.#serving !== server) return;
     try {
-      await tenure.end('the server was started again');
-      tenure.begin(server.epoch);
-      tellPosition();
+      await this.#tenure.end('the server was started again');
+      this.#tenure.begin(server.epoch);
+      this.#tellPosition();
     } catch (error) {
-      told('no revisions are sent yet', error);
-      clock.in(SOURCE_AGAIN, () => void inLine(() => send(server)));
+      this.#told('no revisions are sent yet', error);
+      this.#later(SOURCE_AGAIN, () => this.#send(server));
     }
-  };
+  }
 
-  const install = async (order: InstallOrder): Promise<StepResult> => {
+  #later(pause: Duration, work: () => Promise<void>): void {
+    this.#options.clock.in(pause, () => void this.#inLine(work));
+  }
+
+  async #install(order: InstallOrder): Promise<StepResult> {
     // Its epoch is over: what it would put in place would pass for a newer history than it is.
+    const wanted = this.#wanted;
     if (wanted !== null) return { ok: false, detail: `${wanted.node} is master by now` };
+    const { datastore, receiver } = this.#options;
     receiver.follow(null);
-    await tenure.end('a new tenure begins');
-    installedFrom = order.from;
+    await this.#tenure.end('a new tenure begins');
+    this.#installedFrom = order.from;
     const { epoch, raise, previousMaster, from } = order;
     const result = await datastore.install({ epoch, raise, previousMaster, from });
     if (!result.ok) return result;
     return { ok: true, detail: result.detail, firstRevision: result.firstRevision };
-  };
-
-  return {
-    installDatastore(order) {
-      // Now, not in the line: a master that is followed after this order stays followed.
-      wanted = null;
-      serving = null;
-      return inLine(() => install(order));
-    },
-    // Own files of the last tenure, or none at all, need nothing from an archive.
-    installArchive: () =>
-      inLine(async () =>
-        installedFrom === 'replica'
-          ? archives.install(datastore.replica)
-          : { ok: true, detail: 'own token and configuration' },
-      ),
-    sendLastRevisions: (to) => inLine(() => tenure.flush(to)),
-    serverStarting(epoch) {
-      tenure.stoppedInOrder(false);
-      datastore.serverStarting(epoch);
-    },
-    serverStopped: () => tenure.stoppedInOrder(true),
-    serverUp(epoch) {
-      const server = { epoch };
-      serving = server;
-      void inLine(() => send(server));
-    },
-    follow(target) {
-      if (wanted?.node === target.node && wanted.epoch === target.epoch) return;
-      if (wanted?.epoch !== target.epoch) saver.soon('change of master');
-      wanted = target;
-      serving = null;
-      void inLine(() => receive(target));
-    },
-    attach: tenure.attach,
-    positionMoved: tellPosition,
-    facts,
-    receivers: tenure.receivers,
-    async close(withSave) {
-      serving = null;
-      tellPosition.cancel();
-      tenure.cancel();
-      receiver.close();
-      await saver.close(withSave);
-      wanted = null;
-      await inLine(() => tenure.end('stopping'));
-      datastore.close();
-    },
-  };
+  }
 }

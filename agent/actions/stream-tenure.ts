@@ -58,83 +58,103 @@ export interface StreamTenure {
   cancel(): void;
 }
 
+/** Tells what could not be done, and why; throws our own bugs on. */
+export type Told = (what: string, error: unknown) => void;
+
 /** `moved` is called after each change of the datastore; `told` with what could not be done. */
 export function streamTenure(
   options: ReplicationOptions,
   moved: () => void,
-  told: (what: string, error: unknown) => void,
+  told: Told,
 ): StreamTenure {
-  const { clock, datastore, archives } = options;
-  const acknowledgements = gathered(clock, options.post);
-  let sender: StreamSender | null = null;
-  let stopListening: () => void = () => {};
-  let inOrder = false;
+  return new SenderTenure(options, moved, told);
+}
 
-  const begin = (epoch: number): void => {
+class SenderTenure implements StreamTenure {
+  readonly #options: ReplicationOptions;
+  readonly #moved: () => void;
+  readonly #told: Told;
+  readonly #acknowledgements: Gathered;
+  #sender: StreamSender | null = null;
+  #stopListening: () => void = () => {};
+  #inOrder = false;
+
+  constructor(options: ReplicationOptions, moved: () => void, told: Told) {
+    this.#options = options;
+    this.#moved = moved;
+    this.#told = told;
+    this.#acknowledgements = gathered(options.clock, options.post);
+  }
+
+  begin(epoch: number): void {
+    const { clock, datastore, archives, finding } = this.#options;
     const source = datastore.startSource();
-    stopListening = source.onChange(moved);
-    sender = options.createSender({
+    this.#stopListening = source.onChange(this.#moved);
+    this.#sender = this.#options.createSender({
       clock,
       epoch,
       source,
       archives,
       wholeCopies: datastore.wholeCopies,
       onAcknowledged: (node, position) => {
-        options.acknowledged(node, position);
-        acknowledgements.note(node, position);
+        this.#options.acknowledged(node, position);
+        this.#acknowledgements.note(node, position);
       },
       // Only that receiver's stream ends. Whether this master is deposed is the lease's word: a
       // node that saw a failed ballot's epoch must not stop the copies of all the others.
       onHigherEpoch: (higher, node) =>
-        options.finding({
+        finding({
           code: 'stream-refused',
           text: `${node} knows of epoch ${higher} and refuses the revisions of epoch ${epoch}`,
         }),
-      onFinding: options.finding,
+      onFinding: finding,
     });
-  };
+  }
 
-  const end = async (why: string): Promise<void> => {
-    if (sender === null) return;
-    stopListening();
-    sender.close(why);
-    sender = null;
+  async end(why: string): Promise<void> {
+    if (this.#sender === null) return;
+    const { datastore } = this.#options;
+    this.#stopListening();
+    this.#sender.close(why);
+    this.#sender = null;
     datastore.stopSource();
-    const putAway = inOrder;
-    inOrder = false;
+    const putAway = this.#inOrder;
+    this.#inOrder = false;
     if (!putAway) return;
     try {
       await datastore.serverStopped();
     } catch (error) {
       // It counts as running on, so the next boot starts on it with the raise.
-      told('the stopped server’s datastore is perhaps not on the disk', error);
+      this.#told('the stopped server’s datastore is perhaps not on the disk', error);
     }
-  };
+  }
 
-  return {
-    begin,
-    end,
-    stoppedInOrder(yes) {
-      inOrder = yes;
-    },
-    async flush(to) {
-      if (sender === null) return { ok: false, detail: 'nothing is being sent' };
-      const result = await sender.flush(to, FLUSH_LIMIT);
-      if (!result.ok) return result;
-      return { ok: true, detail: `${to} holds everything up to revision ${result.revision}` };
-    },
-    attach(connection) {
-      if (sender === null) connection.close('this node is not master');
-      else sender.attach(connection);
-    },
-    receivers() {
-      try {
-        return sender?.receivers() ?? [];
-      } catch (error) {
-        told('the receivers’ lag cannot be told', error);
-        return [];
-      }
-    },
-    cancel: acknowledgements.cancel,
-  };
+  stoppedInOrder(yes: boolean): void {
+    this.#inOrder = yes;
+  }
+
+  async flush(to: NodeName): Promise<StepResult> {
+    if (this.#sender === null) return { ok: false, detail: 'nothing is being sent' };
+    const result = await this.#sender.flush(to, FLUSH_LIMIT);
+    if (!result.ok) return result;
+    return { ok: true, detail: `${to} holds everything up to revision ${result.revision}` };
+  }
+
+  attach(connection: FrameConnection): void {
+    if (this.#sender === null) connection.close('this node is not master');
+    else this.#sender.attach(connection);
+  }
+
+  receivers(): readonly ReceiverProgress[] {
+    try {
+      return this.#sender?.receivers() ?? [];
+    } catch (error) {
+      this.#told('the receivers’ lag cannot be told', error);
+      return [];
+    }
+  }
+
+  cancel(): void {
+    this.#acknowledgements.cancel();
+  }
 }

@@ -119,7 +119,7 @@ async function assemble(place: Place, sockets: Sockets, seen: () => CoreView): P
   });
   machine = await assembleMachine(place, {
     datastore: stream.replication,
-    serverUp: stream.replication.serverUp,
+    serverUp: (epoch) => stream.replication.serverUp(epoch),
     told: (step, { ok, detail }) => {
       timeline.step(step, ok, clock.now());
       place.log.info({ step, ok }, detail);
@@ -127,7 +127,9 @@ async function assemble(place: Place, sockets: Sockets, seen: () => CoreView): P
   });
   sockets.addFindings(machine.findings);
   sockets.addFindings(stream.findings);
-  const carriers = await openCarriers(place, network, stream.replication.attach);
+  const carriers = await openCarriers(place, network, (connection) =>
+    stream.replication.attach(connection),
+  );
   const follow = createFollow({
     files,
     hostsFile: settings.paths.hosts_file,

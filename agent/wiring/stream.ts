@@ -69,7 +69,7 @@ export function assembleStream(place: Place, needs: StreamNeeds): StreamParts {
     serverGone: needs.serverGone,
     saveInterval: stream.replica_save_interval_ms as Duration,
   });
-  moved = replication.positionMoved;
+  moved = () => replication.positionMoved();
   return {
     replication,
     findings: () => [...datastore.findings(), ...archives.findings(), ...receiver.findings()],
