@@ -38,86 +38,117 @@ const other = (unit: UnitName): UnitName => (unit === 'server' ? 'agent' : 'serv
 const failed = (detail: string): UnitResult => ({ ok: false, detail });
 const done: UnitResult = { ok: true };
 
+interface SupervisorPorts {
+  readonly processes: Processes;
+  readonly files: Files;
+  readonly clock: Clock;
+}
+
 export function processSupervisor(
   settings: SupervisorSettings,
-  ports: { readonly processes: Processes; readonly files: Files; readonly clock: Clock },
+  ports: SupervisorPorts,
 ): UnitManager {
-  const { processes, files, clock } = ports;
-  const pidFile = `${settings.directory}/server.pid`;
-  const agentMark = `${settings.directory}/agent.active`;
-  const mark = (unit: UnitName): string => `${settings.directory}/${unit}.masked`;
-  let exitHandler: (detail: string) => void = () => {};
-  let server: KnownProcess | null = readPidFile(files, pidFile);
-  let watching: { cancel(): void } | null = null;
+  return new ProcessSupervisor(settings, ports);
+}
+
+class ProcessSupervisor implements UnitManager {
+  readonly kind = 'processes';
+  readonly #settings: SupervisorSettings;
+  readonly #ports: SupervisorPorts;
+  readonly #pidFile: string;
+  readonly #agentMark: string;
+  #exitHandler: (detail: string) => void = () => {};
+  #server: KnownProcess | null;
+  #watching: { cancel(): void } | null = null;
   /** Servers that were told to end: their exit is no news. */
-  const asked = new WeakSet<KnownProcess>();
+  readonly #asked = new WeakSet<KnownProcess>();
   /** Rises with each stop and fence: a start that began before must not start anything. */
-  let halts = 0;
+  #halts = 0;
 
-  files.makeDirectory(settings.directory);
-  if (server !== null && !isAlive(processes, server)) server = null;
+  constructor(settings: SupervisorSettings, ports: SupervisorPorts) {
+    this.#settings = settings;
+    this.#ports = ports;
+    this.#pidFile = `${settings.directory}/server.pid`;
+    this.#agentMark = `${settings.directory}/agent.active`;
+    this.#server = readPidFile(ports.files, this.#pidFile);
+    ports.files.makeDirectory(settings.directory);
+    if (!this.#serverRuns()) this.#server = null;
+    if (this.#server !== null) this.#watch(this.#server);
+  }
 
-  const forget = (): void => {
-    watching?.cancel();
-    watching = null;
-    server = null;
-    files.remove(pidFile);
-  };
+  async start(unit: UnitName): Promise<UnitResult> {
+    const { files } = this.#ports;
+    if (unit === 'server') files.remove(this.#agentMark);
+    else await this.#halt(milliseconds(0));
+    this.#mask(other(unit));
+    files.remove(this.#mark(unit));
+    if (unit === 'server') return this.#startServer();
+    files.write(this.#agentMark, '', { sync: false });
+    return done;
+  }
 
-  const ended = (known: KnownProcess, detail: string): void => {
-    if (server !== known) return;
-    const expected = asked.has(known);
-    forget();
-    if (!expected) exitHandler(detail);
-  };
+  async stop(unit: UnitName, grace: Duration): Promise<UnitResult> {
+    if (unit === 'server') return this.#halt(grace);
+    this.#mask('agent');
+    this.#ports.files.remove(this.#agentMark);
+    return done;
+  }
 
-  const watch = (known: KnownProcess): void => {
-    watching?.cancel();
-    watching = watchProcess(processes, clock, known, () =>
-      ended(known, `the server process ${known.pid} is gone`),
-    );
-  };
-  if (server !== null) watch(server);
+  fence(grace: Duration): Promise<UnitResult> {
+    return this.#halt(grace).catch((error: unknown) => failed(String(error)));
+  }
 
-  const gateOpen = async (): Promise<UnitResult> => {
-    const { gateScript, leaseFile, bootIdFile } = settings;
-    const options = { timeout: GATE_TIMEOUT };
-    const result = await processes.run(gateScript, [leaseFile, bootIdFile], options);
-    if (result.code === 0) return done;
-    return failed(result.stderr.trim() || `the gate ended with ${result.code ?? result.signal}`);
-  };
+  async running(unit: UnitName): Promise<boolean> {
+    return unit === 'server' ? this.#serverRuns() : this.#ports.files.exists(this.#agentMark);
+  }
 
-  const startServer = async (): Promise<UnitResult> => {
-    if (server !== null && isAlive(processes, server)) return done;
-    const before = halts;
-    const gate = await gateOpen();
+  onServerExit(handler: (detail: string) => void): void {
+    this.#exitHandler = handler;
+  }
+
+  close(): void {
+    this.#watching?.cancel();
+  }
+
+  async #startServer(): Promise<UnitResult> {
+    if (this.#serverRuns()) return done;
+    const before = this.#halts;
+    const gate = await this.#gateOpen();
     if (!gate.ok) return gate;
     // Nothing is awaited from here to the pid file: a fence either came before or finds the pid.
-    if (halts !== before) return failed('stopped while it was starting');
-    if (files.exists(mark('server'))) return failed('the server unit is masked');
-    const { command, args, environment } = settings.invocation();
-    const { logFile } = settings;
+    if (this.#halts !== before) return failed('stopped while it was starting');
+    const { processes, files } = this.#ports;
+    if (files.exists(this.#mark('server'))) return failed('the server unit is masked');
+    const { command, args, environment } = this.#settings.invocation();
+    const { logFile } = this.#settings;
     const child = processes.start(command, args, { environment, logFile, detached: true });
     const known = knownProcess(processes, child.pid);
-    server = known;
-    files.write(pidFile, `${known.pid} ${known.startTicks ?? ''}\n`, { sync: false });
+    this.#server = known;
+    files.write(this.#pidFile, `${known.pid} ${known.startTicks ?? ''}\n`, { sync: false });
     child.exited
       .then(({ code, signal }) =>
-        ended(known, `the server ended with ${signal ?? `status ${code}`}`),
+        this.#ended(known, `the server ended with ${signal ?? `status ${code}`}`),
       )
-      .catch((error: unknown) => ended(known, `the server did not start: ${String(error)}`));
+      .catch((error: unknown) => this.#ended(known, `the server did not start: ${String(error)}`));
     return done;
-  };
+  }
 
-  const mask = (unit: UnitName): void => files.write(mark(unit), '', { sync: false });
+  async #gateOpen(): Promise<UnitResult> {
+    const { gateScript, leaseFile, bootIdFile } = this.#settings;
+    const options = { timeout: GATE_TIMEOUT };
+    const result = await this.#ports.processes.run(gateScript, [leaseFile, bootIdFile], options);
+    if (result.code === 0) return done;
+    return failed(result.stderr.trim() || `the gate ended with ${result.code ?? result.signal}`);
+  }
 
   /** Masks, then TERM to the group and KILL after `grace`; such an exit is not reported. */
-  const halt = async (grace: Duration): Promise<UnitResult> => {
-    halts += 1;
-    mask('server');
-    const known = server;
+  async #halt(grace: Duration): Promise<UnitResult> {
+    this.#halts += 1;
+    this.#mask('server');
+    const known = this.#server;
     if (known === null) return done;
-    asked.add(known);
+    const { processes, clock } = this.#ports;
+    this.#asked.add(known);
     signalGroup(known, 'SIGTERM');
     if (!(await goneWithin(processes, clock, known, grace))) signalGroup(known, 'SIGKILL');
     if (!(await goneWithin(processes, clock, known, KILL_WAIT))) {
@@ -125,37 +156,43 @@ export function processSupervisor(
     }
     // Children that ignored SIGTERM while their leader obeyed.
     signalGroup(known, 'SIGKILL');
-    if (server === known) forget();
+    if (this.#server === known) this.#forget();
     return done;
-  };
+  }
 
-  return {
-    kind: 'processes',
-    async start(unit) {
-      if (unit === 'server') files.remove(agentMark);
-      else await halt(milliseconds(0));
-      mask(other(unit));
-      files.remove(mark(unit));
-      if (unit === 'server') return startServer();
-      files.write(agentMark, '', { sync: false });
-      return done;
-    },
-    async stop(unit, grace) {
-      if (unit === 'server') return halt(grace);
-      mask('agent');
-      files.remove(agentMark);
-      return done;
-    },
-    fence: (grace) => halt(grace).catch((error: unknown) => failed(String(error))),
-    running: async (unit) =>
-      unit === 'server' ? server !== null && isAlive(processes, server) : files.exists(agentMark),
-    onServerExit(handler) {
-      exitHandler = handler;
-    },
-    close() {
-      watching?.cancel();
-    },
-  };
+  #serverRuns(): boolean {
+    return this.#server !== null && isAlive(this.#ports.processes, this.#server);
+  }
+
+  #watch(known: KnownProcess): void {
+    const { processes, clock } = this.#ports;
+    this.#watching?.cancel();
+    this.#watching = watchProcess(processes, clock, known, () =>
+      this.#ended(known, `the server process ${known.pid} is gone`),
+    );
+  }
+
+  #ended(known: KnownProcess, detail: string): void {
+    if (this.#server !== known) return;
+    const expected = this.#asked.has(known);
+    this.#forget();
+    if (!expected) this.#exitHandler(detail);
+  }
+
+  #forget(): void {
+    this.#watching?.cancel();
+    this.#watching = null;
+    this.#server = null;
+    this.#ports.files.remove(this.#pidFile);
+  }
+
+  #mark(unit: UnitName): string {
+    return `${this.#settings.directory}/${unit}.masked`;
+  }
+
+  #mask(unit: UnitName): void {
+    this.#ports.files.write(this.#mark(unit), '', { sync: false });
+  }
 }
 
 /** A pid file with its start time; null when there is none or it is not one of ours. */
