@@ -57,62 +57,135 @@ function caller(processes: Processes, command: string): Call {
   };
 }
 
-export function systemctlUnits(
-  ports: { readonly processes: Processes; readonly clock: Clock },
-  command = 'systemctl',
-): UnitManager {
-  const { processes, clock } = ports;
-  let exitHandler: (detail: string) => void = () => {};
-  let server: KnownProcess | null = null;
-  let watching: { cancel(): void } | null = null;
-  let halts = 0;
+interface UnitPorts {
+  readonly processes: Processes;
+  readonly clock: Clock;
+}
 
-  const call = caller(processes, command);
+export function systemctlUnits(ports: UnitPorts, command = 'systemctl'): UnitManager {
+  return new SystemctlUnits(ports, new Systemctl(ports.processes, command));
+}
 
-  const show = async (unit: UnitName): Promise<UnitState> => {
+/** The sentences of `systemctl` that are needed. */
+class Systemctl {
+  readonly #call: Call;
+
+  constructor(processes: Processes, command: string) {
+    this.#call = caller(processes, command);
+  }
+
+  async show(unit: UnitName): Promise<UnitState> {
     const names = 'MainPID,ActiveState,LoadState,Result,Job';
-    return parseShow((await call('show', services[unit], `--property=${names}`)).stdout);
-  };
+    return parseShow((await this.#call('show', services[unit], `--property=${names}`)).stdout);
+  }
 
-  const mask = async (unit: UnitName): Promise<UnitResult> => {
-    const masked = await call('mask', '--runtime', services[unit]);
+  async mask(unit: UnitName): Promise<UnitResult> {
+    const masked = await this.#call('mask', '--runtime', services[unit]);
     if (!masked.ok) return masked;
-    if ((await show(unit)).load === 'masked') return done;
+    if ((await this.show(unit)).load === 'masked') return done;
     return failed(
       `${services[unit]} cannot be masked: its unit file lies in /etc/systemd/system, which wins ` +
         'over a runtime mask - move the file to /usr/lib/systemd/system',
     );
-  };
+  }
 
-  const follow = (pid: number): void => {
-    const known = knownProcess(processes, pid);
-    if (server?.pid === pid && server.startTicks === known.startTicks) return;
-    watching?.cancel();
-    server = known;
-    watching = watchProcess(processes, clock, known, () => void ended(known));
-  };
+  unmask(unit: UnitName): Promise<UnitResult> {
+    return this.#call('unmask', '--runtime', services[unit]);
+  }
 
-  const ended = async (known: KnownProcess): Promise<void> => {
-    if (server !== known) return;
-    server = null;
-    const { result } = await show('server');
-    exitHandler(`k3s.service lost its main process ${known.pid} (systemd says: ${result})`);
-  };
+  /** Not waited for: it ends well although ExecCondition refused. */
+  beginStart(unit: UnitName): Promise<UnitResult> {
+    return this.#call('start', '--no-block', services[unit]);
+  }
 
-  const unwatch = (): void => {
-    watching?.cancel();
-    watching = null;
-    server = null;
-  };
+  beginStop(unit: UnitName): Promise<UnitResult> {
+    return this.#call('stop', '--no-block', services[unit]);
+  }
+
+  stop(unit: UnitName): Promise<UnitResult> {
+    return this.#call('stop', services[unit]);
+  }
+}
+
+class SystemctlUnits implements UnitManager {
+  readonly kind = 'systemd';
+  readonly #processes: Processes;
+  readonly #clock: Clock;
+  readonly #systemctl: Systemctl;
+  #exitHandler: (detail: string) => void = () => {};
+  #server: KnownProcess | null = null;
+  #watching: { cancel(): void } | null = null;
+  /** Rises with each stop and fence: a start that began before must not start anything. */
+  #halts = 0;
+
+  constructor({ processes, clock }: UnitPorts, systemctl: Systemctl) {
+    this.#processes = processes;
+    this.#clock = clock;
+    this.#systemctl = systemctl;
+  }
+
+  async start(unit: UnitName): Promise<UnitResult> {
+    const before = this.#halts;
+    const shut = unit === 'server' ? await this.#stopAgent() : await this.#halt(milliseconds(0));
+    if (!shut.ok) return shut;
+    if (unit === 'server') return this.#startServer(before);
+    const unmasked = await this.#systemctl.unmask('agent');
+    return unmasked.ok ? this.#systemctl.beginStart('agent') : unmasked;
+  }
+
+  stop(unit: UnitName, grace: Duration): Promise<UnitResult> {
+    return unit === 'server' ? this.#halt(grace) : this.#stopAgent();
+  }
+
+  fence(grace: Duration): Promise<UnitResult> {
+    return this.#halt(grace).catch((error: unknown) => failed(String(error)));
+  }
+
+  async running(unit: UnitName): Promise<boolean> {
+    const { pid } = await this.#systemctl.show(unit);
+    if (unit === 'server' && pid > 0) this.#follow(pid);
+    return pid > 0;
+  }
+
+  onServerExit(handler: (detail: string) => void): void {
+    this.#exitHandler = handler;
+  }
+
+  close(): void {
+    this.#watching?.cancel();
+  }
+
+  async #stopAgent(): Promise<UnitResult> {
+    const stopped = await this.#systemctl.stop('agent');
+    return stopped.ok ? this.#systemctl.mask('agent') : stopped;
+  }
+
+  /** `before`: how many fences had come when the start was ordered. */
+  async #startServer(before: number): Promise<UnitResult> {
+    if (this.#halts !== before) return this.#stayMasked();
+    const unmasked = await this.#systemctl.unmask('server');
+    if (!unmasked.ok) return unmasked;
+    if (this.#halts !== before) return this.#stayMasked();
+    const started = await this.#systemctl.beginStart('server');
+    if (!started.ok) return started;
+    return this.#untilStarted(before);
+  }
+
+  /** A fence came between the order and the start. */
+  async #stayMasked(): Promise<UnitResult> {
+    await this.#systemctl.mask('server');
+    return failed('stopped while it was starting');
+  }
 
   /** Until the server has a process, or systemd's job is over without one (the gate refused). */
-  const untilStarted = async (before: number): Promise<UnitResult> => {
+  async #untilStarted(before: number): Promise<UnitResult> {
+    const clock = this.#clock;
     const end = clock.now() + START_LIMIT;
     while (clock.now() < end) {
-      const state = await show('server');
-      if (halts !== before) return failed('stopped while it was starting');
+      const state = await this.#systemctl.show('server');
+      if (this.#halts !== before) return failed('stopped while it was starting');
       if (state.pid > 0) {
-        follow(state.pid);
+        this.#follow(state.pid);
         return done;
       }
       if (!state.job && state.active !== 'activating') {
@@ -122,82 +195,63 @@ export function systemctlUnits(
       await new Promise<void>((resolve) => clock.in(START_STEP, resolve));
     }
     return failed(`k3s.service has no process after ${START_LIMIT} ms`);
-  };
-
-  /** `before`: how many fences had come when the start was ordered. */
-  const startServer = async (before: number): Promise<UnitResult> => {
-    if (halts !== before) return stayMasked();
-    const unmasked = await call('unmask', '--runtime', services.server);
-    if (!unmasked.ok) return unmasked;
-    if (halts !== before) return stayMasked();
-    const started = await call('start', '--no-block', services.server);
-    if (!started.ok) return started;
-    return untilStarted(before);
-  };
-
-  /** A fence came between the order and the start. */
-  const stayMasked = async (): Promise<UnitResult> => {
-    await mask('server');
-    return failed('stopped while it was starting');
-  };
-
-  const stopAgent = async (): Promise<UnitResult> => {
-    const stopped = await call('stop', services.agent);
-    return stopped.ok ? mask('agent') : stopped;
-  };
+  }
 
   /** Mask and stop through systemd, and beside it the kill of the process that is known. */
-  const halt = async (grace: Duration): Promise<UnitResult> => {
-    halts += 1;
-    watching?.cancel();
-    const masked = mask('server');
-    const stopped = call('stop', '--no-block', services.server);
-    const known = server ?? (await runningServer());
-    if (known !== null) await endProcess(known, grace);
+  async #halt(grace: Duration): Promise<UnitResult> {
+    this.#halts += 1;
+    this.#watching?.cancel();
+    const masked = this.#systemctl.mask('server');
+    const stopped = this.#systemctl.beginStop('server');
+    const known = this.#server ?? (await this.#runningServer());
+    if (known !== null) await this.#endProcess(known, grace);
     const results = [await masked, await stopped];
-    if (known !== null && !(await goneWithin(processes, clock, known, KILL_WAIT))) {
+    if (known !== null && !(await this.#goneWithin(known, KILL_WAIT))) {
       return failed(`process ${known.pid} of k3s.service does not die of SIGKILL`);
     }
     // A start that slipped in before the mask has made another process.
-    const late = await runningServer();
-    if (late !== null) await endProcess(late, milliseconds(0));
-    unwatch();
+    const late = await this.#runningServer();
+    if (late !== null) await this.#endProcess(late, milliseconds(0));
+    this.#unwatch();
     return results.find((result) => !result.ok) ?? done;
-  };
+  }
 
-  const runningServer = async (): Promise<KnownProcess | null> => {
-    const { pid } = await show('server');
-    return pid > 0 ? knownProcess(processes, pid) : null;
-  };
+  async #runningServer(): Promise<KnownProcess | null> {
+    const { pid } = await this.#systemctl.show('server');
+    return pid > 0 ? knownProcess(this.#processes, pid) : null;
+  }
 
-  const endProcess = async (known: KnownProcess, grace: Duration): Promise<void> => {
-    if (await goneWithin(processes, clock, known, grace)) return;
-    if (isAlive(processes, known)) processes.signal(known.pid, 'SIGKILL');
-    await goneWithin(processes, clock, known, KILL_WAIT);
-  };
+  async #endProcess(known: KnownProcess, grace: Duration): Promise<void> {
+    if (await this.#goneWithin(known, grace)) return;
+    if (isAlive(this.#processes, known)) this.#processes.signal(known.pid, 'SIGKILL');
+    await this.#goneWithin(known, KILL_WAIT);
+  }
 
-  return {
-    kind: 'systemd',
-    async start(unit) {
-      const before = halts;
-      const shut = unit === 'server' ? await stopAgent() : await halt(milliseconds(0));
-      if (!shut.ok) return shut;
-      if (unit === 'server') return startServer(before);
-      const unmasked = await call('unmask', '--runtime', services.agent);
-      return unmasked.ok ? call('start', '--no-block', services.agent) : unmasked;
-    },
-    stop: (unit, grace) => (unit === 'server' ? halt(grace) : stopAgent()),
-    fence: (grace) => halt(grace).catch((error: unknown) => failed(String(error))),
-    async running(unit) {
-      const { pid } = await show(unit);
-      if (unit === 'server' && pid > 0) follow(pid);
-      return pid > 0;
-    },
-    onServerExit(handler) {
-      exitHandler = handler;
-    },
-    close: () => watching?.cancel(),
-  };
+  #goneWithin(known: KnownProcess, limit: Duration): Promise<boolean> {
+    return goneWithin(this.#processes, this.#clock, known, limit);
+  }
+
+  #follow(pid: number): void {
+    const processes = this.#processes;
+    const known = knownProcess(processes, pid);
+    if (this.#server?.pid === pid && this.#server.startTicks === known.startTicks) return;
+    this.#watching?.cancel();
+    this.#server = known;
+    this.#watching = watchProcess(processes, this.#clock, known, () => void this.#ended(known));
+  }
+
+  async #ended(known: KnownProcess): Promise<void> {
+    if (this.#server !== known) return;
+    this.#server = null;
+    const { result } = await this.#systemctl.show('server');
+    this.#exitHandler(`k3s.service lost its main process ${known.pid} (systemd says: ${result})`);
+  }
+
+  #unwatch(): void {
+    this.#watching?.cancel();
+    this.#watching = null;
+    this.#server = null;
+  }
 }
 
 /** `systemctl show` prints `Name=value` lines; what is missing counts as not there. */
