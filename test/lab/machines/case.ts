@@ -29,6 +29,8 @@ export interface Case {
   readonly play: (stage: Stage) => Promise<CaseReport>;
 }
 
+/** Nothing should pause at all; a loaded host pauses, and a failover takes longer than this. */
+export const NO_PAUSE_MS = 5000;
 /** Longer than a lease: a failover would have happened. */
 export const WATCH_MS = 11_000;
 

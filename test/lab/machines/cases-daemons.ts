@@ -1,12 +1,10 @@
 /** Cases in which the machine lives and one of baton's own programs does not. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Case, type CaseReport, mainPid, unmoved, WATCH_MS } from './case.ts';
+import { type Case, type CaseReport, mainPid, NO_PAUSE_MS, unmoved, WATCH_MS } from './case.ts';
 import type { Stage } from './stage.ts';
 
 const GUARDS = ['baton-agent.service', 'baton-deadman.service'];
 const RESTARTS = 10;
-/** An agent that is started again needs no pause of the API at all; this is the loaded machine's. */
-const NO_PAUSE_MS = 2000;
 
 const agentKilled = async (stage: Stage): Promise<CaseReport> => {
   const server = await stage.settled();

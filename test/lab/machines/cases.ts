@@ -7,6 +7,7 @@
  */
 import type { Case } from './case.ts';
 import { daemonCases } from './cases-daemons.ts';
+import { diskCases } from './cases-disk.ts';
 import { machineCases } from './cases-machine.ts';
 
-export const cases: readonly Case[] = [...machineCases, ...daemonCases];
+export const cases: readonly Case[] = [...machineCases, ...diskCases, ...daemonCases];

@@ -51,6 +51,11 @@ export class Disk {
     tryRun('umount', [this.#mount]);
   }
 
+  /** The card takes nothing more (true), or goes on; whoever writes waits meanwhile. */
+  stall(stalled: boolean): void {
+    run('fsfreeze', [stalled ? '--freeze' : '--unfreeze', this.#mount]);
+  }
+
   /** What is on the disk at this moment and no more. The machine must be dead already. */
   async loseUnsynced(): Promise<void> {
     const copy = `${this.#image}.copy`;

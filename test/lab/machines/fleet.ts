@@ -15,6 +15,8 @@ export interface Fleet {
   readonly folder: string;
   readonly machines: readonly Machine[];
   machine(name: string): Machine;
+  /** A new card, written like the first one, for a machine without power. */
+  newCard(machine: Machine): void;
   /** Ends every machine at once. */
   scrap(): Promise<void>;
 }
@@ -81,12 +83,13 @@ export const makeFleet = (options: FleetOptions): Fleet => {
   }));
   const key = generateClusterKey(new Uint8Array(randomBytes(KEY_BYTES)));
   const secrets = { key, token: randomBytes(16).toString('hex') };
-  for (const machine of machines) {
+  const newCard = (machine: Machine): void => {
     machine.disk.format();
     machine.disk.attach();
     writeDisk(machine, nodes, secrets, withoutGate);
     machine.disk.detach();
-  }
+  };
+  for (const machine of machines) newCard(machine);
   return {
     folder,
     machines,
@@ -95,6 +98,7 @@ export const makeFleet = (options: FleetOptions): Fleet => {
       if (found === undefined) throw labProblem(`there is no machine "${name}"`);
       return found;
     },
+    newCard,
     scrap: async () => void (await Promise.all(machines.map((machine) => machine.scrap()))),
   };
 };

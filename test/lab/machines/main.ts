@@ -9,15 +9,7 @@
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isBatonError } from '../../../shared/errors/baton-error.ts';
@@ -83,7 +75,7 @@ const play = async (
   const began = new Date();
   const folder = folderOf(run);
   mkdirSync(folder);
-  const failures = mkdtempSync(join(tmpdir(), 'baton-lab-failed-'));
+  const failures = join(tmpdir(), `baton-lab-failed-${run}`);
   const verdicts = join(folder, 'verdicts.jsonl');
   const base = await baseTree(console.log);
   const { lower, controlPlane } = await buildLayer(folder, base, options.k3s, console.log);
@@ -93,7 +85,6 @@ const play = async (
   console.log(`control plane: ${controlPlane.version} (${controlPlane.name}); folder ${folder}`);
   if (options.rounds > 0) console.log(`rounds: ${options.rounds}, --seed ${options.seed}`);
   const status = await runInside(planFile, stop.signal);
-  if (readdirSync(failures).length === 0) rmSync(failures, { recursive: true });
   if (stop.signal.aborted) return false;
   const all = verdictsIn(verdicts);
   for (const line of caseTable(all)) console.log(line);

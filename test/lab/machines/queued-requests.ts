@@ -42,7 +42,9 @@ export const queuedRequests = async (stage: Stage, server: Machine): Promise<Que
         ? { method: 'GET', path: '/readyz', timeoutMs: PATIENCE_MS }
         : { method: 'POST', path: CONFIG_MAPS, body: body(index), token, timeoutMs: PATIENCE_MS };
     void client.call(call).then(({ status, atMs }) => {
-      if (status !== 0) answered.push(atMs);
+      if (status === 0) return;
+      answered.push(atMs);
+      stage.heard(server.name, atMs);
     });
   };
   return {

@@ -6,7 +6,7 @@
  */
 
 import { Observer } from '../observer.ts';
-import { findOverlaps, type Overlap } from '../overlap.ts';
+import { type Answer, findOverlaps, type Overlap } from '../overlap.ts';
 import { type Probes, startProbes } from '../probes.ts';
 import { waitFor } from '../wait-for.ts';
 import { Workload } from '../workload.ts';
@@ -40,6 +40,7 @@ export class Stage {
   readonly signal: AbortSignal;
   readonly tell: (line: string) => void;
   readonly #bootedMs = new Map<string, number>();
+  readonly #heard: Answer[] = [];
 
   constructor(fleet: Fleet, signal: AbortSignal, tell: (line: string) => void) {
     this.fleet = fleet;
@@ -159,8 +160,17 @@ export class Stage {
     return Math.max(...ends.map((atMs, index) => atMs - (ends[index - 1] ?? fromMs)));
   }
 
+  /** An answer of `node` that neither probes nor writer asked for. */
+  heard(node: string, atMs: number): void {
+    this.#heard.push({ node, atUs: atMs * 1000 });
+  }
+
   overlaps(): Overlap[] {
-    return findOverlaps(this.probes.answers());
+    const written = this.workload.acknowledged.map(({ node, atMs }) => ({
+      node,
+      atUs: atMs * 1000,
+    }));
+    return findOverlaps([...this.probes.answers(), ...written, ...this.#heard]);
   }
 
   async close(): Promise<void> {
