@@ -1,0 +1,76 @@
+/**
+ * Real agents: a master's agent that is replaced (SIGHUP) or killed, and started again within the
+ * lease, goes on: same server process, same epoch, renewals that every voter takes, revisions sent.
+ * The bundle is started, as on a machine: it is up in half the time of the sources.
+ */
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { makeRig, quick, type Rig } from './agent-rig.ts';
+
+const project = join(import.meta.dirname, '../../..');
+let folder = '';
+let rig: Rig | null = null;
+afterEach(async () => {
+  await rig?.close();
+  rig = null;
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** A start on a busy machine takes seconds; the lease must outlast it. */
+const patient = { ...quick, lease_duration_ms: 12_000, fence_after_ms: 9000 };
+
+function bundle(): string {
+  folder = mkdtempSync(join(tmpdir(), 'baton-restart-'));
+  mkdirSync(join(folder, 'dist'));
+  symlinkSync(join(project, 'systemd'), join(folder, 'systemd'));
+  const build = join(project, 'test/build.mjs');
+  execFileSync(process.execPath, [build, '--out', join(folder, 'dist'), 'baton-agent']);
+  return join(folder, 'dist/baton-agent.mjs');
+}
+
+test('a restart of the master’s agent costs neither role nor server nor stream', async () => {
+  const daemons = { 'agent/main.ts': bundle() };
+  const one = makeRig({ names: ['a', 'b'], lease: patient, daemons });
+  rig = one;
+  for (const { name } of one.nodes) one.start(name);
+  const { node, epoch } = await one.serving(90_000);
+  const other = node === 'a' ? 'b' : 'a';
+  const server = one.serverPid(node);
+  await streams(one, node, other, null);
+  for (const signal of ['SIGHUP', 'SIGKILL'] as const) {
+    const before = await one.report(node);
+    const agent = one.agent(node);
+    const ended = agent === undefined ? null : once(agent, 'exit');
+    agent?.kill(signal);
+    await ended;
+    one.start(node);
+    await streams(one, node, other, before?.started_ms ?? null);
+    // The receiver has acknowledged: from here on the renewals speak of it.
+    const found = deadline(one, node);
+    await one.until('two more renewals are granted', 10_000, async () =>
+      deadline(one, node) > found + 2 * patient.renew_interval_ms ? true : null,
+    );
+    const after = await one.report(node);
+    expect([signal, after?.phase, after?.epoch]).toEqual([signal, 'serving', epoch]);
+    expect(one.serverPid(node)).toBe(server);
+    expect((await one.report(other))?.findings).toEqual([]);
+  }
+}, 180_000);
+
+const deadline = (one: Rig, node: string): number =>
+  Number(
+    /deadline_ms=(\d+)/.exec(readFileSync(`${one.node(node).directory}/run/lease`, 'utf8'))?.[1],
+  );
+
+/** Resolves once a life of the agent after `before` serves and has heard from the receiver. */
+const streams = (one: Rig, node: string, other: string, before: number | null): Promise<true> =>
+  one.until(`${node} serves and sends to ${other}`, 60_000, async () => {
+    const report = await one.report(node);
+    const row = report?.receivers.find((receiver) => receiver.node === other);
+    if (report?.phase !== 'serving' || report.started_ms === before) return null;
+    return row !== undefined && row.revision > 0 && row.revision === report.revision ? true : null;
+  });
