@@ -10,6 +10,7 @@ import { type BusNotice, type MqttBus, mqttBus } from '../../shared/net/mqtt-bus
 import { type LinkProblem, pskLinks } from '../../shared/net/psk-links.ts';
 import { openReaderRelay, type ReaderRelay } from '../../shared/net/reader-relay.ts';
 import type { FrameConnection, LinkNetwork } from '../../shared/ports/network.ts';
+import type { LeaseRefusal } from '../../shared/protocol/lease-codec.ts';
 import type { LeaseMessage, NodeName } from '../../shared/protocol/lease-messages.ts';
 import type { NodeReport } from '../../shared/protocol/report.ts';
 import { sealReport } from '../../shared/protocol/report-codec.ts';
@@ -76,13 +77,7 @@ export async function openCarriers(
       (to, bytes) => bus.publishLease(to, bytes),
     ],
     onMessage: (from, message) => place.post({ kind: 'message', from, message }),
-    refused: (from, reason) =>
-      findings.note(
-        'message-invalid',
-        `lease messages that came as ${from} are ignored (${reason}): it holds another cluster ` +
-          'key, or something else sends in its name - compare the key files of the two',
-        from,
-      ),
+    refused: (from, reason) => findings.note('message-invalid', refusalText(from, reason), from),
   });
   receive = letters.receive;
   const relay = await readerRelay(place);
@@ -101,6 +96,22 @@ export async function openCarriers(
       await Promise.all([bus.close(), listening.close(), relay?.close()]);
     },
   };
+}
+
+/** What was refused, what it means, what to do; who sent it is only what the path claims. */
+function refusalText(from: string, reason: LeaseRefusal): string {
+  const what = `lease messages that came as ${from} are ignored (${reason}): `;
+  if (reason === 'message-invalid' || reason === 'not-its-own') {
+    // The seal is right, so it is a node of this cluster.
+    return (
+      `${what}it runs a version of baton that this one does not understand - install one ` +
+      'version on every node'
+    );
+  }
+  return (
+    `${what}it holds another cluster key, or something else sends in its name - compare the ` +
+    'key files of the two'
+  );
 }
 
 function openBus(
