@@ -36,6 +36,8 @@ interface UnitState {
   readonly active: string;
   readonly load: string;
   readonly result: string;
+  /** It has ended, and systemd starts it again after RestartSec. */
+  readonly waits: boolean;
   /** A start or stop job is queued or running. */
   readonly job: boolean;
 }
@@ -75,7 +77,7 @@ class Systemctl {
   }
 
   async show(unit: UnitName): Promise<UnitState> {
-    const names = 'MainPID,ActiveState,LoadState,Result,Job';
+    const names = 'MainPID,ActiveState,SubState,LoadState,Result,Job';
     return parseShow((await this.#call('show', services[unit], `--property=${names}`)).stdout);
   }
 
@@ -188,6 +190,9 @@ class SystemctlUnits implements UnitManager {
         this.#follow(state.pid);
         return done;
       }
+      if (!state.job && state.waits) {
+        return failed(`k3s.service ended as soon as it had started (${state.result})`);
+      }
       if (!state.job && state.active !== 'activating') {
         const gate = state.result === 'exec-condition' ? ': the gate is shut' : '';
         return failed(`k3s.service did not start (${state.active}, ${state.result})${gate}`);
@@ -267,6 +272,7 @@ function parseShow(text: string): UnitState {
     active: values.get('ActiveState') ?? 'unknown',
     load: values.get('LoadState') ?? 'unknown',
     result: values.get('Result') ?? 'unknown',
+    waits: values.get('SubState') === 'auto-restart',
     job: /^[1-9]/.test(values.get('Job') ?? ''),
   };
 }

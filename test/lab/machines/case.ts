@@ -11,8 +11,8 @@ export interface CaseReport {
   /** End of the old server, for what may be lost; null when nothing may be. */
   readonly lossesAtMs: number | null;
   /**
-   * Every memory was lost at once, and replicas live in memory: what k3s had not synced is gone, as it
-   * would be without baton. Reported, no failure.
+   * Every memory was lost at once, and replicas live in memory: what k3s had not synced is gone, as
+   * it would be without baton. Reported, no failure.
    */
   readonly memoryLost?: boolean;
   /** Answers of a server that was thawed after another took over. */

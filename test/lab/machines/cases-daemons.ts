@@ -34,8 +34,8 @@ const agentRestarts = async (stage: Stage): Promise<CaseReport> => {
 };
 
 /**
- * The kernel's gate alone is left: the server runs on and must not be heard. What it took between the
- * agent's end and the gate's is on its own disk only; that is reported, not a failure.
+ * The kernel's gate alone is left: the server runs on and must not be heard. What it took between
+ * the agent's end and the gate's is on its own disk only; that is reported, not a failure.
  */
 const guardsKilled = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();

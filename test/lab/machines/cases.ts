@@ -1,6 +1,6 @@
 /**
- * What befalls the machines, one function per case. Each begins with a settled cluster and ends with
- * one, so that cases can be played alone or one after the other in any order.
+ * What befalls the machines, one function per case. Each begins with a settled cluster and ends
+ * with one, so that cases can be played alone or one after the other in any order.
  *
  * A case returns what it measured and what it found wrong; it throws when the story stops (nobody
  * serves, somebody does not return).

@@ -1,7 +1,7 @@
 /**
  * The lab itself, inside its own network, mount and process namespaces: plays the cases and writes
- * what came of each. Started by main.ts with the path of a plan; when this process ends, in whatever
- * way, the kernel ends every machine and every mount with it.
+ * what came of each. Started by main.ts with the path of a plan; when this process ends, in
+ * whatever way, the kernel ends every machine and every mount with it.
  */
 import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

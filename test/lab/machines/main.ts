@@ -1,6 +1,6 @@
 /**
- * `npm run lab -- --machines`: machines with the units that ship lose their power, hang, are cut off,
- * and an observer on their bridge watches whether two of them ever serve. Needs root.
+ * `npm run lab -- --machines`: machines with the units that ship lose their power, hang, are cut
+ * off, and an observer on their bridge watches whether two of them ever serve. Needs root.
  *
  * This process makes what the machines run, and cleans up. The lab itself (inside.ts) runs in
  * namespaces of its own for network, mounts and processes, so that its end, however it comes, takes
@@ -88,11 +88,12 @@ const play = async (
   if (stop.signal.aborted) return false;
   const all = verdictsIn(verdicts);
   for (const line of caseTable(all)) console.log(line);
+  const planned = options.cases.length + options.rounds;
   const result = makeResult({
     command: options.command,
     k3s: controlPlane.version,
     startedAt: began,
-    figures: machineFigures(all, options.cases.length + options.rounds),
+    figures: machineFigures(all, planned, controlPlane.name !== 'embedded'),
     conditions: [status === 0],
   });
   publishResult(result, { json: options.json });

@@ -1,6 +1,7 @@
 /**
- * Requests that wait inside a server while its machine hangs: connections from before the hang, asked
- * during it. What comes back after the thaw is an answer that the old server should never have given.
+ * Requests that wait inside a server while its machine hangs: connections from before the hang,
+ * asked during it. What comes back after the thaw is an answer that the old server should never
+ * have given.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

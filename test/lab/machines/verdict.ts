@@ -23,8 +23,16 @@ export interface Verdict {
 const sum = (all: readonly Verdict[], of: (one: Verdict) => number): number =>
   all.reduce((total, one) => total + of(one), 0);
 
-/** `planned`: how many cases and rounds were asked for; what was not played counts as failed. */
-export const machineFigures = (all: readonly Verdict[], planned: number): Figure[] => {
+/**
+ * `planned`: how many cases and rounds were asked for; what was not played counts as failed.
+ * `barred`: gaps are held to their bars, which were set for the real control plane.
+ */
+export const machineFigures = (
+  all: readonly Verdict[],
+  planned: number,
+  barred: boolean,
+): Figure[] => {
+  const gapBar = barred ? undefined : null;
   const cuts = all.filter(({ powerCut }) => powerCut);
   const gaps = cuts.flatMap(({ gapMs }) => (gapMs === null ? [] : [gapMs / 1000]));
   const thaws = all.flatMap(({ thawedAnswers }) => thawedAnswers ?? []);
@@ -43,8 +51,8 @@ export const machineFigures = (all: readonly Verdict[], planned: number): Figure
     ...(gaps.length === 0
       ? []
       : [
-          figure('api_gap_p50_s', percentile(gaps, 0.5)),
-          figure('api_gap_max_s', percentile(gaps, 1)),
+          figure('api_gap_p50_s', percentile(gaps, 0.5), gapBar),
+          figure('api_gap_max_s', percentile(gaps, 1), gapBar),
         ]),
     figure(
       'acknowledged_writes',

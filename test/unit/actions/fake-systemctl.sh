@@ -31,6 +31,8 @@ case $verb in
       exit 0
     fi
     echo success >"$base.result"
+    # A server that ends at once; with Restart=always systemd waits with it and tries again.
+    [ -e "$base.restarts" ] && exit 0
     setsid sh -c "$FAKE_SERVER" </dev/null >/dev/null 2>&1 &
     echo $! >"$base.pid"
     ;;
@@ -39,12 +41,15 @@ case $verb in
     [ "$unit" = k3s-agent.service ] && rm -f "$base.pid"
     ;;
   show)
-    load=loaded active=inactive main=0 result=success
+    load=loaded active=inactive sub=dead main=0 result=success
     [ -e "$base.masked" ] && load=masked
     [ -s "$base.result" ] && read -r result <"$base.result"
-    if alive; then active=active main=$pid; fi
-    printf 'MainPID=%s\nActiveState=%s\nLoadState=%s\nResult=%s\nJob=\n' \
-      "$main" "$active" "$load" "$result"
+    if alive; then active=active sub=running main=$pid; fi
+    if [ "$active" = inactive ] && [ -e "$base.restarts" ]; then
+      active=activating sub=auto-restart result=exit-code
+    fi
+    printf 'MainPID=%s\nActiveState=%s\nSubState=%s\nLoadState=%s\nResult=%s\nJob=\n' \
+      "$main" "$active" "$sub" "$load" "$result"
     ;;
   *) echo "unknown verb $verb" >&2; exit 1 ;;
 esac

@@ -227,6 +227,15 @@ describe.runIf(process.platform === 'linux').each([
   });
 });
 
+test('a server that systemd waits with has not started', async () => {
+  openLease();
+  writeFileSync(join(directory, 'k3s.service.restarts'), '');
+  const manager = systemctl({});
+  managers.push(manager);
+  const result = await manager.start('server');
+  expect(result).toMatchObject({ ok: false, detail: expect.stringContaining('exit-code') });
+});
+
 test('a pid that is in use by another process is not taken for the server', async () => {
   const units = join(directory, 'units');
   const files = systemFiles();
