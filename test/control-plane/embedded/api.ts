@@ -150,6 +150,52 @@ const open: Readonly<Record<string, Answer>> = {
   '/ping': { code: 200, body: 'pong' },
 };
 
+const send = (response: ServerResponse, { code, body }: Answer): void => {
+  const isText = typeof body === 'string';
+  const text = isText ? body : JSON.stringify(body);
+  const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
+  const length = Buffer.byteLength(text);
+  response.writeHead(code, { 'content-type': type, 'content-length': length }).end(text);
+};
+
+/** Null when the request may go on. */
+const refusal = (request: IncomingMessage, { adminToken }: ServerCredentials): Answer | null => {
+  const given = request.headers.authorization ?? '';
+  if (given === `Bearer ${adminToken}`) return null;
+  if (given !== '') return failure(401, 'Unauthorized', 'Unauthorized');
+  return failure(403, 'Forbidden', `${plural} is forbidden: User "system:anonymous"`);
+};
+
+const answer = async (
+  store: Datastore,
+  credentials: ServerCredentials,
+  request: IncomingMessage,
+  url: URL,
+): Promise<Answer> => {
+  const health = open[url.pathname];
+  if (health !== undefined) return health;
+  if (url.pathname === '/cacerts') return { code: 200, body: credentials.caFile };
+  const refused = refusal(request, credentials);
+  if (refused !== null) return refused;
+  if (url.pathname === '/api/v1/namespaces/default/endpoints/kubernetes') {
+    return endpointsAnswer(store);
+  }
+  const parts = /^\/api\/v1\/namespaces\/([^/]+)\/configmaps(?:\/([^/]+))?$/.exec(url.pathname);
+  if (parts === null) return failure(404, 'NotFound', 'the server could not find it');
+  const prefix = `/registry/configmaps/${parts[1]}`;
+  const name = parts[2] ?? null;
+  const verb = request.method;
+  if (name === null && verb === 'GET') return listAnswer(store, prefix);
+  if (verb === (name === null ? 'POST' : 'PUT')) return write(store, request, prefix, name);
+  if (name === null || (verb !== 'GET' && verb !== 'DELETE')) {
+    return failure(405, 'MethodNotAllowed', 'this stand-in does not support that');
+  }
+  const row = store.latest(`${prefix}/${name}`);
+  if (row === null || row.deleted) return notFound(name);
+  if (verb === 'DELETE') return remove(store, row, name);
+  return { code: 200, body: toObject(row.value, row.revision) };
+};
+
 export const makeApi = (
   store: Datastore,
   credentials: ServerCredentials,
@@ -157,59 +203,19 @@ export const makeApi = (
 ): Api => {
   const watches = new Set<() => void>();
 
-  const refusal = (request: IncomingMessage): Answer | null => {
-    const given = request.headers.authorization ?? '';
-    if (given === `Bearer ${credentials.adminToken}`) return null;
-    if (given !== '') return failure(401, 'Unauthorized', 'Unauthorized');
-    return failure(403, 'Forbidden', `${plural} is forbidden: User "system:anonymous"`);
-  };
-
-  const answer = async (request: IncomingMessage, url: URL): Promise<Answer> => {
-    const health = open[url.pathname];
-    if (health !== undefined) return health;
-    if (url.pathname === '/cacerts') return { code: 200, body: credentials.caFile };
-    const refused = refusal(request);
-    if (refused !== null) return refused;
-    if (url.pathname === '/api/v1/namespaces/default/endpoints/kubernetes') {
-      return endpointsAnswer(store);
-    }
-    const parts = /^\/api\/v1\/namespaces\/([^/]+)\/configmaps(?:\/([^/]+))?$/.exec(url.pathname);
-    if (parts === null) return failure(404, 'NotFound', 'the server could not find it');
-    const prefix = `/registry/configmaps/${parts[1]}`;
-    const name = parts[2] ?? null;
-    const verb = request.method;
-    if (name === null && verb === 'GET') return listAnswer(store, prefix);
-    if (verb === (name === null ? 'POST' : 'PUT')) return write(store, request, prefix, name);
-    if (name === null || (verb !== 'GET' && verb !== 'DELETE')) {
-      return failure(405, 'MethodNotAllowed', 'this stand-in does not support that');
-    }
-    const row = store.latest(`${prefix}/${name}`);
-    if (row === null || row.deleted) return notFound(name);
-    if (verb === 'DELETE') return remove(store, row, name);
-    return { code: 200, body: toObject(row.value, row.revision) };
-  };
-
-  const send = (response: ServerResponse, { code, body }: Answer): void => {
-    const isText = typeof body === 'string';
-    const text = isText ? body : JSON.stringify(body);
-    const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
-    const length = Buffer.byteLength(text);
-    response.writeHead(code, { 'content-type': type, 'content-length': length }).end(text);
-  };
-
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
     const record = access(request);
     const url = new URL(request.url ?? '/', 'https://server');
     const isWatch = ['1', 'true'].includes(url.searchParams.get('watch') ?? '');
     const collection = /^\/api\/v1\/namespaces\/([^/]+)\/configmaps$/.exec(url.pathname);
-    if (isWatch && collection !== null && refusal(request) === null) {
+    if (isWatch && collection !== null && refusal(request, credentials) === null) {
       const prefix = `/registry/configmaps/${collection[1]}`;
       const end = watch(store, prefix, url.searchParams, response, record);
       watches.add(end);
       response.once('close', () => watches.delete(end));
       return;
     }
-    answer(request, url)
+    answer(store, credentials, request, url)
       .catch((error: unknown) => failure(500, 'InternalError', String(error)))
       .then((made) => {
         record.answered(made.code);
