@@ -89,101 +89,135 @@ export interface Rig {
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function makeRig(options: RigOptions): Rig {
-  const root = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'baton-rig-'));
-  // A net of its own within 127/8, so that two test files never share an address.
-  const [second = 1, third = 1] = randomBytes(2);
-  const key = generateClusterKey(randomBytes(32));
-  const entries = options.names.map((name, index) => ({
-    name,
-    address: `127.${(second % 200) + 20}.${third}.${11 + index}`,
-    coordinator: options.coordinators?.includes(name) ?? false,
-  }));
-  const token = randomBytes(16).toString('hex');
-  const nodes = entries.map((entry) => writeNode(root, entry, entries, key, token, options));
-  const agents = new Map<string, ChildProcess>();
-  const coordinators = new Map<string, ChildProcess>();
-  const node = (name: string): RigNode => {
-    const found = nodes.find((one) => one.name === name);
+  return new LoopbackRig(options);
+}
+
+class LoopbackRig implements Rig {
+  readonly root = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'baton-rig-'));
+  readonly nodes: readonly RigNode[];
+  readonly #options: RigOptions;
+  readonly #agents = new Map<string, ChildProcess>();
+  readonly #coordinators = new Map<string, ChildProcess>();
+
+  constructor(options: RigOptions) {
+    this.#options = options;
+    // A net of its own within 127/8, so that two test files never share an address.
+    const [second = 1, third = 1] = randomBytes(2);
+    const key = generateClusterKey(randomBytes(32));
+    const entries = options.names.map((name, index) => ({
+      name,
+      address: `127.${(second % 200) + 20}.${third}.${11 + index}`,
+      coordinator: options.coordinators?.includes(name) ?? false,
+    }));
+    const token = randomBytes(16).toString('hex');
+    this.nodes = entries.map((entry) => writeNode(this.root, entry, entries, key, token, options));
+  }
+
+  node(name: string): RigNode {
+    const found = this.nodes.find((one) => one.name === name);
     if (found === undefined) throw new Error(`no node ${name}`);
     return found;
-  };
-  const { daemons = {} } = options;
-  const spawnDaemon = (name: string, file: string, settings: string, log: string) => {
+  }
+
+  start(name: string): ChildProcess {
+    const { settings, log } = this.node(name);
+    const child = this.#spawn(name, 'agent/main.ts', settings, log);
+    this.#agents.set(name, child);
+    return child;
+  }
+
+  startCoordinator(name: string): ChildProcess {
+    const { directory } = this.node(name);
+    const settings = join(directory, 'coordinator.yaml');
+    const log = join(directory, 'coordinator.log');
+    const child = this.#spawn(name, 'coordinator/main.ts', settings, log);
+    this.#coordinators.set(name, child);
+    return child;
+  }
+
+  agent(name: string): ChildProcess | undefined {
+    return this.#agents.get(name);
+  }
+
+  coordinator(name: string): ChildProcess | undefined {
+    return this.#coordinators.get(name);
+  }
+
+  async status(name: string): Promise<StatusAnswer | null> {
+    return (await this.#ask(name, { verb: 'status' })) as StatusAnswer | null;
+  }
+
+  async command(name: string, command: unknown): ReturnType<Rig['command']> {
+    const answer = await this.#ask(name, { verb: 'command', command });
+    return answer as { ok: boolean; text: string } | null;
+  }
+
+  async report(name: string): Promise<NodeReport | null> {
+    return (await this.status(name))?.self ?? null;
+  }
+
+  serving(limitMs: number, except?: string): Promise<NodeReport> {
+    return this.until('a node that serves', limitMs, async () => {
+      for (const { name } of this.nodes) {
+        if (name === except) continue;
+        const report = await this.report(name);
+        if (report?.phase === 'serving') return report;
+      }
+      return null;
+    });
+  }
+
+  async until<Value>(
+    what: string,
+    limitMs: number,
+    look: () => Promise<Value | null>,
+  ): Promise<Value> {
+    const end = performance.now() + limitMs;
+    for (;;) {
+      const value = await look();
+      if (value !== null) return value;
+      if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
+      await pause(25);
+    }
+  }
+
+  crash(name: string, { reboot = false }: { reboot?: boolean } = {}): void {
+    const { directory } = this.node(name);
+    const pids = ['deadman', 'server'].map((one) => pidIn(directory, one));
+    this.#agents.get(name)?.kill('SIGKILL');
+    for (const pid of pids) if (pid !== null) killGroup(pid);
+    if (!reboot) return;
+    rmSync(join(directory, 'run'), { recursive: true, force: true });
+    writeFileSync(join(directory, 'boot-id'), `${randomBytes(8).toString('hex')}\n`);
+  }
+
+  serverPid(name: string): number | null {
+    return pidIn(this.node(name).directory, 'server');
+  }
+
+  async close(): Promise<void> {
+    for (const { name } of this.nodes) this.crash(name);
+    for (const child of this.#coordinators.values()) child.kill('SIGKILL');
+    await pause(50);
+    rmSync(this.root, { recursive: true, force: true });
+  }
+
+  #spawn(name: string, file: string, settings: string, log: string): ChildProcess {
+    const { daemons = {}, nodeFlags: further = [], within } = this.#options;
     const output = openSync(log, 'a');
     const program = daemons[file] ?? join(project, file);
-    const flags = [...nodeFlags, ...(options.nodeFlags ?? [])];
-    const before = options.within?.(name, node(name).directory) ?? [];
-    const [command = '', ...words] = [...before, process.execPath, ...flags, program];
-    return spawn(command, [...words, '--settings', settings], {
+    const before = within?.(name, this.node(name).directory) ?? [];
+    const words = [...before, process.execPath, ...nodeFlags, ...further, program];
+    const [command = '', ...rest] = words;
+    return spawn(command, [...rest, '--settings', settings], {
       stdio: ['ignore', output, output],
       env: { ...process.env, MALLOC_ARENA_MAX: '1' },
     });
-  };
-  const ask = (name: string, request: unknown): Promise<unknown> =>
-    askSocket(join(node(name).directory, 'run/control.sock'), request);
-  const rig: Rig = {
-    root,
-    nodes,
-    node,
-    start(name) {
-      const { settings, log } = node(name);
-      const child = spawnDaemon(name, 'agent/main.ts', settings, log);
-      agents.set(name, child);
-      return child;
-    },
-    startCoordinator(name) {
-      const { directory } = node(name);
-      const child = spawnDaemon(
-        name,
-        'coordinator/main.ts',
-        join(directory, 'coordinator.yaml'),
-        join(directory, 'coordinator.log'),
-      );
-      coordinators.set(name, child);
-      return child;
-    },
-    agent: (name) => agents.get(name),
-    coordinator: (name) => coordinators.get(name),
-    status: async (name) => (await ask(name, { verb: 'status' })) as StatusAnswer | null,
-    command: async (name, command) =>
-      (await ask(name, { verb: 'command', command })) as { ok: boolean; text: string } | null,
-    report: async (name) => (await rig.status(name))?.self ?? null,
-    serving: (limitMs, except) =>
-      rig.until('a node that serves', limitMs, async () => {
-        for (const { name } of nodes) {
-          if (name === except) continue;
-          const report = await rig.report(name);
-          if (report?.phase === 'serving') return report;
-        }
-        return null;
-      }),
-    async until(what, limitMs, look) {
-      const end = performance.now() + limitMs;
-      for (;;) {
-        const value = await look();
-        if (value !== null) return value;
-        if (performance.now() > end) throw new Error(`not within ${limitMs} ms: ${what}`);
-        await pause(25);
-      }
-    },
-    crash(name, { reboot = false } = {}) {
-      const { directory } = node(name);
-      const pids = ['deadman', 'server'].map((one) => pidIn(directory, one));
-      agents.get(name)?.kill('SIGKILL');
-      for (const pid of pids) if (pid !== null) killGroup(pid);
-      if (!reboot) return;
-      rmSync(join(directory, 'run'), { recursive: true, force: true });
-      writeFileSync(join(directory, 'boot-id'), `${randomBytes(8).toString('hex')}\n`);
-    },
-    serverPid: (name) => pidIn(node(name).directory, 'server'),
-    async close() {
-      for (const { name } of nodes) rig.crash(name);
-      for (const child of coordinators.values()) child.kill('SIGKILL');
-      await pause(50);
-      rmSync(root, { recursive: true, force: true });
-    },
-  };
-  return rig;
+  }
+
+  #ask(name: string, request: unknown): Promise<unknown> {
+    return askSocket(join(this.node(name).directory, 'run/control.sock'), request);
+  }
 }
 
 function pidIn(directory: string, name: string): number | null {
