@@ -118,6 +118,7 @@ const scripts = {
   'gen:check': script('shared/config/generate.ts', '--check'),
   demo: script('test/lab/demo.ts'),
   sim: script('test/sim/main.ts'),
+  lab: script('test/lab/machines/main.ts'),
   bench: script('test/bench/main.ts'),
   'control-plane': script('test/control-plane/real/build.mjs'),
 };

@@ -2,10 +2,10 @@
  * `npm run demo`: a cluster of real daemons on loopback loses its master in every way there is, and
  * gets it back, before your eyes. Judged from outside: probes, the writer's ledger, access logs.
  *
- * Exit status: 0 when nothing was lost and there were never two servers, 1 when not, 2 when the call
- * or the machine is wrong. The other bars decide "ok" in the result. Ctrl-C takes everything away.
- * What it does not show: lost power under a disk's cache, pulled cables, real pods; the machine
- * lab does.
+ * Exit status: 0 when nothing was lost and there were never two servers, 1 when not, 2 when the
+ * call or the machine is wrong. The other bars decide "ok" in the result. Ctrl-C takes everything
+ * away. What it does not show: lost power under a disk's cache, pulled cables, real pods; the
+ * machine lab does.
  */
 
 import { isBatonError } from '../../shared/errors/baton-error.ts';

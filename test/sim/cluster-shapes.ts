@@ -50,8 +50,8 @@ export const timings: Readonly<Record<TimingName, Timing>> = {
   tight: timing(8000, 1500, 6300, 0.01, usual),
   short: timing(4000, 800, 2300, 0.01, quick),
   drifting: timing(8000, 1500, 6000, 0.05, usual),
-  // For duels of candidates: many leases in a minute, and hardly anything between deadline and grant.
-  // The killers would come too late; the data-path gate is always there in a duel.
+  // For duels of candidates: many leases in a minute, and hardly anything between deadline and
+  // grant. The killers would come too late; the data-path gate is always there in a duel.
   rapid: timing(2500, 440, 2440, 0.01, eager),
   // Attempts that outlive a silence: what start nonces and late Promises are about.
   stubborn: timing(1600, 300, 1550, 0.01, { ...eager, answer: 3000 }),

@@ -12,7 +12,9 @@ import { type Turn, update } from '../turn.ts';
 import type { CoreConfig } from '../types.ts';
 import { isEligible, isKnown } from './roles.ts';
 
-/** Stands for a start that this node has not heard of yet; a legal nonce, so that it may be sent. */
+/**
+ * Stands for a start that this node has not heard of yet; a legal nonce, so that it may be sent.
+ */
 export const UNKNOWN_START = '0'.repeat(16);
 
 /** Negative when `a` goes less far than `b`, 0 when they are equal. */

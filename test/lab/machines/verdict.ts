@@ -74,5 +74,6 @@ export const caseTable = (all: readonly Verdict[]): string[] =>
   all.map(({ label, seconds, gapMs, lostRecent, wrong }) => {
     const gap = gapMs === null ? '-' : `${(gapMs / 1000).toFixed(1)} s`;
     const verdict = wrong.length === 0 ? 'ok' : `WRONG: ${wrong.join('; ')}`;
-    return `${label.padEnd(24)}${`${seconds.toFixed(0)} s`.padStart(6)}  gap ${gap.padStart(7)}  lost ${lostRecent}  ${verdict}`;
+    const time = `${seconds.toFixed(0)} s`.padStart(6);
+    return `${label.padEnd(24)}${time}  gap ${gap.padStart(7)}  lost ${lostRecent}  ${verdict}`;
   });

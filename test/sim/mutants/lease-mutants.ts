@@ -13,7 +13,8 @@ const anyHigherBallot = {
   file: voter,
   find: 'if (!areSameBallot(state.run.promised, message.ballot)) return no(',
   replace:
-    'if (state.run.promised !== null && compareBallots(message.ballot, state.run.promised) < 0) return no(',
+    'if (state.run.promised !== null && ' +
+    'compareBallots(message.ballot, state.run.promised) < 0) return no(',
 };
 const nonceNotCompared = {
   file: voter,
@@ -45,8 +46,9 @@ const core: readonly Mutant[] = [
     edits: [
       {
         ...anyHigherBallot,
-        replace: `if (runs(state.run.accepted, turn) && state.run.accepted.owner !== from) return no('');
-  ${anyHigherBallot.replace}`,
+        replace:
+          'if (runs(state.run.accepted, turn) && state.run.accepted.owner !== from)' +
+          ` return no('');\n  ${anyHigherBallot.replace}`,
       },
     ],
   },
@@ -159,7 +161,9 @@ const core: readonly Mutant[] = [
       },
       {
         file: candidate,
-        find: "const higher = attempt.phase === 'preparing' && message.highest_epoch > attempt.highest;",
+        find:
+          "const higher = attempt.phase === 'preparing' && " +
+          'message.highest_epoch > attempt.highest;',
         replace: 'const higher = false;',
       },
     ],
@@ -196,7 +200,8 @@ const core: readonly Mutant[] = [
         file: 'agent/core/promotion.ts',
         find: 'dropRole(turn);\n  hearRelease(',
         replace:
-          "change(turn, { stage: 'restarting', handover: null });\n  order(turn, 'start_server');\n  if (turn.now < 0) hearRelease(",
+          "change(turn, { stage: 'restarting', handover: null });\n" +
+          "  order(turn, 'start_server');\n  if (turn.now < 0) hearRelease(",
       },
     ],
     wishes: { profile: 'handover' },
@@ -320,7 +325,9 @@ const core: readonly Mutant[] = [
     edits: [
       {
         file: lists,
-        find: 'list.committed || list.previous.length === 0 ? [list.members] : [list.members, list.previous];',
+        find:
+          'list.committed || list.previous.length === 0 ' +
+          '? [list.members] : [list.members, list.previous];',
         replace: '[list.members];',
       },
     ],

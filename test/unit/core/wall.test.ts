@@ -1,4 +1,7 @@
-/** The wall clock: read again while the agent runs, carried by renewals, trusted only when vouched for. */
+/**
+ * The wall clock: read again while the agent runs, carried by renewals, trusted only when vouched
+ * for.
+ */
 import { expect, test } from 'vitest';
 import { newestWall } from '../../../agent/core/lease/wall.ts';
 import { instant, wallTime } from '../../../shared/time/duration.ts';

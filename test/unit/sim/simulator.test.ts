@@ -1,4 +1,6 @@
-/** The simulator itself: one seed gives one run, a failing schedule shrinks, faults are all defined. */
+/**
+ * The simulator itself: one seed gives one run, a failing schedule shrinks, faults are all defined.
+ */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readArguments } from '../../sim/arguments.ts';
@@ -17,7 +19,9 @@ import { tracer } from '../../sim/trace.ts';
 
 const anything = { nodes: null, profile: null };
 
-/** The shipped core, which never fences and never gives the role back: two servers sooner or later. */
+/**
+ * The shipped core, which never fences and never gives the role back: two servers sooner or later.
+ */
 const neverFences: SimCore = asSimCore({
   initialState: shippedCore.initialState,
   view: shippedCore.view,
