@@ -56,6 +56,11 @@ export const faultKinds = {
   step_fails: inside(1000, 15_000, 'steps of a promotion or handover fail on one machine'),
   step_slow: inside(1000, 15_000, 'steps take up to ten times as long'),
   server_crash: inside(0, 0, 'the server process ends by itself'),
+  stray_start: inside(
+    0,
+    0,
+    'somebody starts the server by hand, unmasked, on a node without a lease',
+  ),
   crash_loop: inside(3000, 20_000, 'the server process ends soon after each start'),
   ranking: inside(0, 0, 'the scout sends some order, also a wrong one'),
   move: inside(0, 0, 'planned handover to some node, or to the best one'),

@@ -3,7 +3,7 @@ import type { Command } from '../../agent/core/types.ts';
 import { feed } from './agent-process.ts';
 import { crashAgent, freeze, orderShutdown, powerOff, setRate, wipe } from './machine.ts';
 import type { PlannedFault } from './plan.ts';
-import { endServer } from './server.ts';
+import { endServer, strayStart } from './server.ts';
 import { emptyStore } from './store.ts';
 import { happening, type Machine, machineOf, type World } from './world.ts';
 
@@ -53,6 +53,9 @@ export function strikeMachine(world: World, fault: PlannedFault, machine: Machin
     case 'server_crash':
       if (machine.server.running) endServer(world, machine, 0);
       return false;
+    case 'stray_start':
+      strayStart(world, machine);
+      return false;
     case 'move':
       order(world, machine, { name: 'move', to: moveTo(world, fault) });
       return false;
@@ -83,6 +86,7 @@ function strikeLasting(world: World, fault: PlannedFault, machine: Machine): boo
       break;
     case 'kill_deadman':
       machine.deadman = false;
+      machine.watchedSince = Number.POSITIVE_INFINITY;
       break;
     case 'disk_full':
       machine.diskFull += 1;
@@ -135,6 +139,7 @@ export function endMachineFault(
       return;
     case 'kill_deadman':
       machine.deadman = true;
+      machine.watchedSince = world.now;
       return;
     case 'disk_full':
       machine.diskFull -= 1;

@@ -7,7 +7,7 @@
 import type { StartFacts } from '../../agent/core/types.ts';
 import type { WallTime } from '../../shared/time/duration.ts';
 import { feed, forgetTimers, resume } from './agent-process.ts';
-import { stopNow } from './server.ts';
+import { stopNow, strayStart } from './server.ts';
 import { cutTo, factsOf, headOf, type Segment } from './store.ts';
 import { settleWrites } from './stream.ts';
 import {
@@ -79,13 +79,22 @@ export function powerOn(world: World, machine: Machine, power: number): void {
   machine.bootedAt = world.now - world.random.between(10, 20_000) / machine.rate;
   machine.deadmanPhase = world.random.between(0, 1000);
   machine.deadman = true;
+  machine.watchedSince = world.now;
+  machine.fenced = null;
   machine.brokerUp = true;
   machine.server.masked = true;
   // A Pi has no clock: it starts with an old one, until something sets it.
   machine.wallSynchronised = world.random.chance(0.6);
   const behind = machine.wallSynchronised ? 0 : world.random.between(0, 1e9);
   machine.wallOffset = wallStart - behind;
-  startAgent(world, machine);
+  if (!world.random.chance(0.1)) {
+    startAgent(world, machine);
+    return;
+  }
+  // The server's unit was enabled by mistake and is faster: only the gate stands against it.
+  strayStart(world, machine);
+  const at = world.now + world.random.between(50, 1500);
+  world.queue.push(at, happening.agentStart, machine.index, machine.life, null);
 }
 
 /** The agent's process begins, with whatever it finds. */
@@ -210,6 +219,7 @@ export function thaw(world: World, machine: Machine, token: number): void {
   }
   machine.nodeFrozen = false;
   machine.agentFrozen = false;
+  if (machine.deadman) machine.watchedSince = world.now;
   disturb(world);
   world.trace?.note(world, machine, 'goes on');
   world.judge.mayAnswer(world, machine);

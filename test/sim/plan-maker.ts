@@ -79,11 +79,11 @@ const profileWeights = (Object.keys(profiles) as ProfileName[]).map(
 );
 
 const makeStorm = (random: SeededRandom, lease: number): Storm => ({
-  slow: random.between(0.05, 0.6),
-  slowest: random.pick([0.2, 1, 1.5, 2.5]) * lease,
-  loss: random.pick([0, 0.1, 0.3]),
-  repeated: random.pick([0, 0.1, 0.3]),
-  cut: random.chance(0.5),
+  slow: random.pick([0, 0, 0.05, 0.2, 0.5]),
+  slowest: random.pick([0.02, 0.2, 0.6, 1.2, 2]) * lease,
+  loss: random.pick([0, 0, 0.05, 0.25]),
+  repeated: random.pick([0, 0.05, 0.2]),
+  cut: random.chance(0.6),
 });
 
 function makeStarts(

@@ -48,7 +48,7 @@ export const triggers: readonly (Step | LeaseMessageKind)[] = [
   'announce',
 ];
 
-const duels = ['vv', 'vvv', 'vvv', 'vvv', 'vvv', 'vvw', 'vvvv', 'vvvvv'] as const;
+const duels = ['vv', 'vvv', 'vvv', 'vvv', 'vvv', 'vvv', 'vvvv', 'vvvvv'] as const;
 const listDuels = ['vvv', 'vvvv', 'vvvv', 'vvvvv'] as const;
 const pairs = ['vv', 'vv', 'vv', 'vw', 'vvw', 'vve'] as const;
 
@@ -160,9 +160,11 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       [3, 'freeze_midway'],
       [3, 'freeze_node'],
       [3, 'kill_deadman'],
+      [2, 'stray_start'],
+      [2, 'power_cut'],
+      [2, 'wall_step'],
       [2, 'slow_node'],
       [2, 'isolate'],
-      [1, 'wall_step'],
       [1, 'crash'],
       [1, 'crash_loop'],
       [1, 'one_way'],
@@ -200,6 +202,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       [5, 'cut_pair'],
       [1, 'partition'],
       [1, 'move'],
+      [1, 'epoch_write'],
     ],
   },
   'duel-wipes': {

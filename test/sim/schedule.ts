@@ -261,6 +261,8 @@ function buildMachine(plan: Plan, index: number): Machine {
     gateLate: 0,
     deadman: true,
     deadmanPhase: 0,
+    watchedSince: 0,
+    fenced: null,
     server: {
       running: false,
       ready: false,

@@ -23,6 +23,13 @@ export function answers(world: World, machine: Machine): boolean {
   return world.now < machine.gateUntil;
 }
 
+/** The truth about the lease file, whatever the gate makes of it. */
+export function hasLease(world: World, machine: Machine): boolean {
+  const file = machine.leaseFile;
+  if (file === null || file.bootId !== machine.bootId) return false;
+  return bootClock(world, machine) < file.deadline;
+}
+
 /** ExecCondition of k3s.service (systemd/baton-gate.sh). */
 function gateIsOpen(world: World, machine: Machine): boolean {
   const file = machine.leaseFile;
@@ -57,6 +64,13 @@ export function orderStart(world: World, machine: Machine, epoch: number): void 
   world.queue.push(world.now + spawn, happening.serverUp, machine.index, server.order, epoch);
 }
 
+/** Somebody else starts the unit, unmasked; a holder's own start is another matter. */
+export function strayStart(world: World, machine: Machine): void {
+  if (!machine.powered || machine.nodeFrozen || machine.server.running) return;
+  if (hasLease(world, machine)) return;
+  orderStart(world, machine, machine.server.epoch);
+}
+
 export function serverUp(world: World, machine: Machine, order: number, epoch: number): void {
   const { server } = machine;
   if (order !== server.order || !machine.powered) return;
@@ -79,6 +93,13 @@ export function serverUp(world: World, machine: Machine, order: number, epoch: n
   server.life += 1;
   machine.store.dirty = true;
   world.trace?.note(world, machine, `server of epoch ${epoch} runs`);
+  if (!hasLease(world, machine)) {
+    world.judge.violate(
+      world,
+      'start-after-deadline',
+      `the server of ${machine.name} starts without a lease`,
+    );
+  }
   world.judge.serverStarted(world, machine);
   world.judge.mayAnswer(world, machine);
   const slow = machine.stepsSlow > 0 ? 3 : 1;
@@ -110,8 +131,9 @@ export function endServer(world: World, machine: Machine, delay: number): void {
 
 /** Stop and mask at once; SIGKILL after a short grace. A start under way is called off. */
 export function fence(world: World, machine: Machine): void {
-  if (world.flaws.fenceForgotten) return;
   const { server } = machine;
+  if (server.running) machine.fenced = { life: server.life, at: world.now };
+  if (world.flaws.fenceForgotten) return;
   server.order += 1;
   server.masked = true;
   server.asked = true;
@@ -163,7 +185,12 @@ export function deadmanLooks(world: World, machine: Machine, power: number): voi
   }
   const period = deadmanPeriod / machine.rate;
   world.queue.push(world.now + period, happening.deadmanLook, machine.index, power, null);
-  if (!machine.deadman || machine.nodeFrozen || deadmanIsContent(world, machine)) return;
+  if (machine.nodeFrozen) {
+    machine.watchedSince = world.now;
+    return;
+  }
+  world.judge.stillRuns(world, machine);
+  if (!machine.deadman || deadmanIsContent(world, machine)) return;
   if (world.flaws.deadmanNeverKills) return;
   world.coverage.counts.deadman_kills += 1;
   world.trace?.note(world, machine, 'dead man’s switch kills the server');

@@ -136,6 +136,10 @@ export interface Machine {
   gateLate: number;
   deadman: boolean;
   deadmanPhase: number;
+  /** Since when the dead man's switch has lived on a machine that was not frozen. */
+  watchedSince: number;
+  /** The server life that was ordered to end, and when. */
+  fenced: { readonly life: number; readonly at: number } | null;
   server: ServerModel;
 
   follow: { readonly master: number; readonly epoch: number } | null;

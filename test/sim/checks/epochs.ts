@@ -91,3 +91,12 @@ export function diskOnlyRises(machine: Machine, record: DiskRecord): Broken | nu
     `${known.list.epoch}.${known.list.number}`;
   return { rule: 'disk-list-fell', text };
 }
+
+/** L6: a higher epoch is on disk before the Accept that depends on it. */
+export function answersUnwritten(machine: Machine): string | null {
+  const state = machine.run?.state as { readonly accepted?: { readonly epoch: number } | null };
+  const accepted = state?.accepted?.epoch ?? 0;
+  const written = machine.disk?.highest_epoch ?? 0;
+  if (accepted <= written) return null;
+  return `${machine.name} accepts epoch ${accepted} while its disk knows ${written}`;
+}

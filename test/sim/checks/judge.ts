@@ -9,9 +9,9 @@ import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
 import type { Chain } from '../store.ts';
 import { bootClock, type Machine, type World } from '../world.ts';
 import { isBestReplica } from './best-replica.ts';
-import { diskOnlyRises, epochRules } from './epochs.ts';
+import { answersUnwritten, diskOnlyRises, epochRules } from './epochs.ts';
 import { type RevisionRules, releaseKeepsPromise, revisionRules } from './revisions.ts';
-import { whoElseAnswers, whoElseHolds, whoElseOpened } from './servers.ts';
+import { outlivesItsLease, whoElseAnswers, whoElseHolds, whoElseOpened } from './servers.ts';
 
 export const ruleNames = [
   /** P1 */
@@ -26,6 +26,8 @@ export const ruleNames = [
   'disk-list-fell',
   'old-epoch-followed',
   'start-after-deadline',
+  'server-outlives-lease',
+  'answered-before-written',
   'revision-reused',
   'rows-mixed',
   'clean-release-untrue',
@@ -62,6 +64,8 @@ export interface Judge {
   mayAnswer(world: World, machine: Machine): void;
   serverStarted(world: World, machine: Machine): void;
   serverEnds(world: World, machine: Machine): void;
+  /** Once a second while a server runs. */
+  stillRuns(world: World, machine: Machine): void;
   wrote(head: number): void;
   /** A tenure begins on these rows. */
   began(chain: Chain): void;
@@ -148,6 +152,10 @@ class RuleJudge implements Judge {
     this.lastServedAt = world.now;
   }
 
+  stillRuns(world: World, machine: Machine): void {
+    this.#report(world, 'server-outlives-lease', outlivesItsLease(world, machine));
+  }
+
   wrote(head: number): void {
     this.#revisions.wrote(head);
   }
@@ -161,6 +169,9 @@ class RuleJudge implements Judge {
 
   sent(world: World, machine: Machine, message: LeaseMessage): void {
     if (message.kind === 'propose') this.#noteProposal(world, machine, message.epoch);
+    if (message.kind === 'accept') {
+      this.#report(world, 'answered-before-written', answersUnwritten(machine));
+    }
     if (message.kind !== 'release') return;
     this.#releaser = machine;
     if (message.successor !== null && !message.clean) this.#yielded.set(machine, world.now);

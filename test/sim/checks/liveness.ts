@@ -30,6 +30,7 @@ export function masterIsThere(world: World): string | null {
   const config = world.machines[0]?.config;
   if (config === undefined || world.now - world.disturbedAt < electionBound(config)) return null;
   if (world.machines.some((machine) => machine.server.ready && answers(world, machine))) {
+    world.coverage.counts.liveness_checks += 1;
     return null;
   }
   const group = talkingGroup(world);

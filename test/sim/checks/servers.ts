@@ -42,3 +42,22 @@ export function whoElseOpened(world: World, holder: Machine): string | null {
   }
   return null;
 }
+
+/** Dead man's period, kill time, and a late timer. */
+const killedWithin = 1000 + 500 + 400;
+
+/**
+ * Each killer does its work, whether or not another would have saved the day: the self-fence ends
+ * the server that it was ordered to end, the dead man's switch one whose lease has run out.
+ */
+export function outlivesItsLease(world: World, machine: Machine): string | null {
+  const { fenced, leaseFile, server } = machine;
+  if (world.now - machine.watchedSince < 2 * killedWithin) return null;
+  if (fenced !== null && fenced.life === server.life && world.now - fenced.at > 700) {
+    return `the server of ${machine.name} still runs after it was fenced`;
+  }
+  if (leaseFile === null) return null;
+  const past = bootClock(world, machine) - leaseFile.deadline;
+  if (past < killedWithin * machine.rate) return null;
+  return `the server of ${machine.name} still runs ${past} ms after its lease ran out`;
+}

@@ -20,6 +20,7 @@ const fences: readonly Mutant[] = [
     name: 'gate-ignores-the-boot',
     breaks: 'gate: this boot’s id',
     edits: [flaw('gateIgnoresBoot')],
+    wishes: { profile: 'fencing' },
   },
   {
     name: 'data-path-lets-established-through',
@@ -39,8 +40,18 @@ const fences: readonly Mutant[] = [
     edits: [flaw('deadmanNeverKills')],
     wishes: { profile: 'fencing' },
   },
-  { name: 'fence-forgotten', breaks: 'self-fence', edits: [flaw('fenceForgotten')] },
-  { name: 'start-ignores-the-gate', breaks: 'gate', edits: [flaw('startIgnoresGate')] },
+  {
+    name: 'fence-forgotten',
+    breaks: 'self-fence',
+    edits: [flaw('fenceForgotten')],
+    wishes: { profile: 'fencing' },
+  },
+  {
+    name: 'start-ignores-the-gate',
+    breaks: 'gate',
+    edits: [flaw('startIgnoresGate')],
+    wishes: { profile: 'fencing' },
+  },
   {
     name: 'fence-late-by-one-renewal',
     breaks: 'self-fence deadline',
@@ -51,7 +62,7 @@ const fences: readonly Mutant[] = [
         replace: 'sentAt + config.fenceAfter + config.renewInterval - config.clockResolution',
       },
     ],
-    wishes: { profile: 'fencing' },
+    wishes: { profile: 'duel' },
   },
   {
     name: 'a-failed-write-is-ignored',
@@ -178,22 +189,6 @@ const roles: readonly Mutant[] = [
       },
     ],
     wishes: { profile: 'late' },
-  },
-  {
-    name: 'higher-epoch-does-not-fence',
-    breaks: 'a higher epoch ends the role',
-    edits: [
-      {
-        file: holder,
-        find: '  if (epoch < held.epoch) return false;\n',
-        replace: '  if (epoch < held.epoch || epoch > held.epoch) return false;\n',
-      },
-      {
-        file: 'agent/core/mastership.ts',
-        find: '      overtaken(turn, message.epoch, message.master, from);\n',
-        replace: '',
-      },
-    ],
   },
   {
     name: 'nobody-yields',
