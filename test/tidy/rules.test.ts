@@ -50,14 +50,15 @@ describe('shape', () => {
     expect(texts.map(({ text }) => text)).toEqual(['needs no exception', 'gives no reason']);
   });
 
-  test('functions: own lines, and a factory as a whole', () => {
+  test('functions, with everything inside', () => {
     const body = (count: number) => lines(count, '  a();');
     const found = (text: string) => functionLengths(source('agent/a.ts', text)).length;
     expect(found(`function a() {\n${body(68)}}\n`)).toBe(0);
     expect(found(`function a() {\n${body(69)}}\n`)).toBe(1);
-    const inner = `const b = () => {\n${body(50)}};\n`;
-    expect(found(`function a() {\n${inner}${inner}}\n`)).toBe(0);
-    expect(found(`function a() {\n${inner.repeat(3)}}\n`)).toBe(1);
+    const inner = `const b = () => {\n${body(34)}};\n`;
+    expect(found(`function a() {\n${inner}}\n`)).toBe(0);
+    expect(found(`function a() {\n${inner}${inner}}\n`)).toBe(1);
+    expect(found(`class A {\n${`a() {\n${body(60)}}\n`.repeat(2)}}\n`)).toBe(0);
     expect(found(`describe('a', () => {\n${body(80)}});\n`)).toBe(0);
   });
 

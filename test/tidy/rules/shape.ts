@@ -9,7 +9,6 @@ const MEDIAN_LINES = 150;
 const MOST_LINES = 400;
 const ANY_LINES = 500;
 const FUNCTION_LINES = 70;
-const FACTORY_LINES = 150;
 const COLUMNS = 100;
 const SCRIPT_LINES = 50;
 const DEADMAN_LINES = 60;
@@ -51,18 +50,22 @@ export function fileLengths(
   return findings;
 }
 
-type FunctionNode = ESTree.Function | ESTree.ArrowFunctionExpression;
-
 /**
- * Functions of at most 70 lines. Functions inside count for themselves: what makes an adapter out
- * of closures is a module of its own, and reads like one, as long as it stays below 150 lines in
- * all. The block of a `describe` is a chapter, not a function.
+ * Functions of at most 70 lines, with everything inside: what makes an adapter out of closures is
+ * a class, or more than one function. The block of a `describe` is a chapter, not a function.
  */
 export function functionLengths(source: Source): Finding[] {
   const chapters = new Set<ESTree.Node>();
-  const functions: FunctionNode[] = [];
-  const look = (node: FunctionNode): void => void functions.push(node);
+  const findings: Finding[] = [];
+  const look = (node: ESTree.Function | ESTree.ArrowFunctionExpression): void => {
+    const line = source.lineOf(node.start);
+    const lines = source.lineOf(node.end - 1) - line + 1;
+    if (lines <= FUNCTION_LINES || chapters.has(node)) return;
+    const text = `a function of ${lines} lines > ${FUNCTION_LINES}`;
+    findings.push({ rule: 'function-length', path: source.path, line, text });
+  };
   visit(source.program, {
+    // Seen before its arguments.
     CallExpression: (node) => {
       const callee = source.text.slice(node.callee.start, node.callee.end);
       if (!/^describe\b/.test(callee)) return;
@@ -72,28 +75,7 @@ export function functionLengths(source: Source): Finding[] {
     FunctionExpression: look,
     ArrowFunctionExpression: look,
   });
-  return functions.flatMap((node) => {
-    if (chapters.has(node)) return [];
-    const line = source.lineOf(node.start);
-    const found = (text: string): Finding[] => [
-      { rule: 'function-length', path: source.path, line, text },
-    ];
-    const all = source.lineOf(node.end - 1) - line + 1;
-    if (all > FACTORY_LINES) return found(`a function of ${all} lines > ${FACTORY_LINES} in all`);
-    const own = all - linesWithin(source, node, functions);
-    return own > FUNCTION_LINES ? found(`a function of ${own} lines > ${FUNCTION_LINES}`) : [];
-  });
-}
-
-/** Lines that lie wholly in functions within `outer`, each line once. */
-function linesWithin(source: Source, outer: FunctionNode, all: readonly FunctionNode[]): number {
-  const lines = new Set<number>();
-  for (const { start, end } of all) {
-    if (start <= outer.start || end > outer.end) continue;
-    // The first and the last line also hold what is around the function.
-    for (let at = source.lineOf(start) + 1; at < source.lineOf(end - 1); at += 1) lines.add(at);
-  }
-  return lines.size;
+  return findings;
 }
 
 export const lineLengths = ({ path, text }: TextFile): Finding[] =>
