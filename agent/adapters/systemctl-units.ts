@@ -7,6 +7,8 @@
  *    put them into /etc, the mask has no effect, and a start is refused with that sentence.
  *  - `systemctl start` waits for READY=1 and succeeds although ExecCondition refused; so the start
  *    is not waited for (`--no-block`) and the unit's own words are read until it has a process.
+ *  - At a shutdown systemd stops the server only after this agent, which waits for the server: a stop
+ *    that is queued and not begun is told to the process directly.
  *  - `systemctl` can hang with PID 1 or the bus. Every call has a limit, and the kill of a fence
  *    goes to the known pid directly, beside `systemctl`, never after it.
  */
@@ -26,6 +28,8 @@ const CALL_LIMIT = seconds(5);
 const START_LIMIT = seconds(10);
 const START_STEP = milliseconds(100);
 const KILL_WAIT = milliseconds(2000);
+/** A stop that systemd can begin has begun by then. */
+const STOP_BEGINS = milliseconds(200);
 
 const failed = (detail: string): UnitResult => ({ ok: false, detail });
 const done: UnitResult = { ok: true };
@@ -209,8 +213,10 @@ class SystemctlUnits implements UnitManager {
     const masked = this.#systemctl.mask('server');
     const stopped = this.#systemctl.beginStop('server');
     const known = this.#server ?? (await this.#runningServer());
+    const told = known === null || grace === 0 ? null : this.#tellDirectly(known, stopped);
     if (known !== null) await this.#endProcess(known, grace);
     const results = [await masked, await stopped];
+    await told;
     if (known !== null && !(await this.#goneWithin(known, KILL_WAIT))) {
       return failed(`process ${known.pid} of k3s.service does not die of SIGKILL`);
     }
@@ -219,6 +225,16 @@ class SystemctlUnits implements UnitManager {
     if (late !== null) await this.#endProcess(late, milliseconds(0));
     this.#unwatch();
     return results.find((result) => !result.ok) ?? done;
+  }
+
+  /** SIGTERM from here, unless systemd's came first: k3s takes a second one as "leave at once". */
+  async #tellDirectly(known: KnownProcess, stopped: Promise<UnitResult>): Promise<void> {
+    await stopped;
+    await new Promise<void>((resolve) => this.#clock.in(STOP_BEGINS, resolve));
+    const { pid, active } = await this.#systemctl.show('server');
+    const begun = active !== 'active' && active !== 'activating';
+    if (begun || pid !== known.pid || !isAlive(this.#processes, known)) return;
+    this.#processes.signal(known.pid, 'SIGTERM');
   }
 
   async #runningServer(): Promise<KnownProcess | null> {

@@ -37,6 +37,8 @@ case $verb in
     echo $! >"$base.pid"
     ;;
   stop)
+    # At a shutdown the job waits for the agent's own end.
+    [ -e "$base.queued" ] && exit 0
     if alive; then kill -TERM "$pid" 2>/dev/null; fi
     [ "$unit" = k3s-agent.service ] && rm -f "$base.pid"
     ;;

@@ -227,6 +227,19 @@ describe.runIf(process.platform === 'linux').each([
   });
 });
 
+test('a stop that systemd cannot begin yet reaches the server all the same', async () => {
+  openLease();
+  const file = join(directory, 'told');
+  const server = `trap 'echo told >${file}; exit' TERM; while :; do sleep 0.05; done`;
+  const manager = systemctl({ server });
+  managers.push(manager);
+  await manager.start('server');
+  pids.push(pidOf());
+  writeFileSync(join(directory, 'k3s.service.queued'), '');
+  expect(await manager.stop('server', milliseconds(20_000))).toEqual({ ok: true });
+  expect(readFileSync(file, 'utf8')).toBe('told\n');
+});
+
 test('a server that systemd waits with has not started', async () => {
   openLease();
   writeFileSync(join(directory, 'k3s.service.restarts'), '');
