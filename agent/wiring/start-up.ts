@@ -25,8 +25,6 @@ export type Arguments =
 
 const options = {
   settings: { type: 'string', default: DEFAULT_SETTINGS },
-  /** An earlier name of `settings`. */
-  config: { type: 'string' },
   check: { type: 'boolean', default: false },
   version: { type: 'boolean', default: false },
   help: { type: 'boolean', default: false, short: 'h' },
@@ -37,7 +35,7 @@ export function readArguments(given: readonly string[]): Arguments {
     const { values } = parseArgs({ args: [...given], options });
     if (values.version) return { kind: 'version' };
     if (values.help) return { kind: 'help' };
-    return { kind: values.check ? 'check' : 'run', file: values.config ?? values.settings };
+    return { kind: values.check ? 'check' : 'run', file: values.settings };
   } catch (error) {
     return { kind: 'wrong', text: error instanceof Error ? error.message : String(error) };
   }
