@@ -51,7 +51,7 @@ export function armDeadman(
   let retry: TimerHandle | null = null;
 
   const start = (): KnownProcess => {
-    const args = [leaseFile, bootIdFile, killScript, serverPidFile];
+    const args = [leaseFile, bootIdFile, killScript, serverPidFile, leaseFile, bootIdFile];
     const child = processes.start(script, args, { detached: true });
     child.exited.catch(() => undefined);
     const known = knownProcess(processes, child.pid);

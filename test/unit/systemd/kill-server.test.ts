@@ -31,10 +31,14 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const run = (content: string | null) => {
-  const pidFile = join(folder, 'server.pid');
+const run = (content: string | null, lease = '') => {
+  const [pidFile, leaseFile, bootFile] = ['server.pid', 'lease', 'boot-id'].map((name) =>
+    join(folder, name),
+  ) as [string, string, string];
   if (content !== null) writeFileSync(pidFile, content);
-  return spawnSync(script, [pidFile], { encoding: 'utf8' });
+  writeFileSync(leaseFile, lease);
+  writeFileSync(bootFile, 'b00\n');
+  return spawnSync(script, [pidFile, leaseFile, bootFile], { encoding: 'utf8' });
 };
 
 test('the whole group is killed', async () => {
@@ -43,6 +47,15 @@ test('the whole group is killed', async () => {
   expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
   expect(await exited).toEqual([null, 'SIGKILL']);
   expect(startTicks(childPid)).toBeNull();
+});
+
+test('a server that was started under a new lease meanwhile is left alone', async () => {
+  const exited = once(server, 'exit');
+  const own = `${server.pid} ${startTicks(server.pid ?? 0)}\n`;
+  expect(run(own, 'boot_id=b00\ndeadline_ms=999999999999\n').status).toBe(0);
+  expect(startTicks(server.pid ?? 0)).not.toBeNull();
+  expect(run(own, 'boot_id=b01\ndeadline_ms=999999999999\n').status).toBe(0);
+  expect(await exited).toEqual([null, 'SIGKILL']);
 });
 
 test.each([
