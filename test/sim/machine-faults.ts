@@ -153,6 +153,8 @@ export function endMachineFault(
       return;
     case 'step_slow':
       machine.stepsSlow -= 1;
+      // What is under way may still take long, as after a failure.
+      machine.failedAt = world.now;
       return;
     case 'crash_loop':
       machine.crashLoop -= 1;

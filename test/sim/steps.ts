@@ -26,6 +26,9 @@ const durations: Readonly<Record<Step, readonly [number, number]>> = {
   start_agent_unit: [20, 300],
 };
 
+/** TimeoutStopSec of k3s.service, ms. */
+const stopTimeout = 5000;
+
 export function orderStep(world: World, machine: Machine, order: StepEffect): void {
   world.judge.stepOrdered(world, machine, order.step, order.epoch);
   if (order.step === 'start_server') {
@@ -38,7 +41,9 @@ export function orderStep(world: World, machine: Machine, order: StepEffect): vo
   }
   const [low, high] = durations[order.step];
   const slow = (machine.stepsSlow > 0 ? 10 : 1) * world.plan.pace;
-  const at = world.now + world.random.between(low, high) * slow;
+  // The service manager kills what does not stop.
+  const most = order.step === 'stop_server' ? stopTimeout : Number.POSITIVE_INFINITY;
+  const at = world.now + Math.min(most, world.random.between(low, high) * slow);
   if (order.step === 'stop_server') machine.server.asked = true;
   world.queue.push(at, happening.stepDone, machine.index, machine.life, order);
 }

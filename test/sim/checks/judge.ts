@@ -204,7 +204,8 @@ class RuleJudge implements Judge {
   }
 
   #tenureBegins(world: World, machine: Machine, epoch: number): void {
-    this.#report(world, 'two-leases', whoElseHolds(world, machine));
+    // A decision that a freeze interrupted was made earlier; its deadline has passed by now.
+    if (!machine.resumes) this.#report(world, 'two-leases', whoElseHolds(world, machine));
     world.coverage.counts.tenures += 1;
     const yieldedAt = this.#yielded.get(machine) ?? Number.POSITIVE_INFINITY;
     const hasYielded = world.now - yieldedAt >= machine.config.yieldWait * 0.9;
