@@ -7,8 +7,8 @@
  *    put them into /etc, the mask has no effect, and a start is refused with that sentence.
  *  - `systemctl start` waits for READY=1 and succeeds although ExecCondition refused; so the start
  *    is not waited for (`--no-block`) and the unit's own words are read until it has a process.
- *  - At a shutdown systemd stops the server only after this agent, which waits for the server: a stop
- *    that is queued and not begun is told to the process directly.
+ *  - At a shutdown systemd stops the server only after this agent, which waits for the server: a
+ *    stop that is queued and not begun is told to the process directly.
  *  - `systemctl` can hang with PID 1 or the bus. Every call has a limit, and the kill of a fence
  *    goes to the known pid directly, beside `systemctl`, never after it.
  */
