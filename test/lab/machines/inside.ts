@@ -27,6 +27,14 @@ export interface Plan {
   readonly failures: string;
 }
 
+/** How many rounds a file of verdicts tells of. */
+const roundsIn = (file: string): number =>
+  existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line.includes('"label":"round-')).length
+    : 0;
+
 const NO_LOSSES = { old: 0, recent: 0, atRiskMs: 0 };
 
 class Player {
@@ -141,7 +149,10 @@ class Player {
       cases.filter(({ random }) => random),
       seed,
     );
-    for (let done = 0; done < rounds; ) {
+    let done = roundsIn(this.#plan.verdicts);
+    // A series that goes on draws what it has drawn before, and leaves it out.
+    for (let drawn = 0; drawn < done; drawn++) choose();
+    while (done < rounds) {
       // A cluster that a failed round has left unfit is replaced by a new one.
       await this.withStage(async (stage) => {
         await stage.start();

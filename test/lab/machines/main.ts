@@ -11,7 +11,7 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { isBatonError } from '../../../shared/errors/baton-error.ts';
 import { makeResult, publishResult } from '../result-file.ts';
 import { baseTree } from './base-tree.ts';
@@ -76,7 +76,7 @@ const play = async (
   const folder = folderOf(run);
   mkdirSync(folder);
   const failures = join(tmpdir(), `baton-lab-failed-${run}`);
-  const verdicts = join(folder, 'verdicts.jsonl');
+  const verdicts = resolve(options.resume ?? join(folder, 'verdicts.jsonl'));
   const base = await baseTree(console.log);
   const { lower, controlPlane } = await buildLayer(folder, base, options.k3s, console.log);
   const plan: Plan = { run, folder, lower, options, verdicts, failures };

@@ -16,6 +16,8 @@ export interface MachineLabOptions {
   /** `embedded`, `real` or a path. */
   readonly k3s: string;
   readonly json: string | undefined;
+  /** File of verdicts to go on with; made when it is not there. */
+  readonly resume: string | undefined;
   readonly keep: boolean;
   /** As typed, for the result. */
   readonly command: string;
@@ -25,6 +27,7 @@ export const MACHINE_LAB_USAGE = `usage: npm run lab -- --machines [options]   (
   --case NAME  one case, may be given again; default: every case once
   --rounds N   then N random cases on one cluster (0)
   --seed N     which random cases (printed when not given)
+  --resume FILE  keeps what came of each round there, and goes on after the last one
   --count N    machines, 3 to 5 (3)
   --witness    the last machine is a voter that never becomes master
   --without-gate  no data-path gate: then hang must fail
@@ -48,6 +51,7 @@ const flags = {
   case: { type: 'string', multiple: true },
   rounds: { type: 'string', default: '0' },
   seed: { type: 'string' },
+  resume: { type: 'string' },
   count: { type: 'string', default: '3' },
   witness: { type: 'boolean', default: false },
   'without-gate': { type: 'boolean', default: false },
@@ -87,6 +91,9 @@ export const readMachineLabOptions = (
   if (values.help) return MACHINE_LAB_USAGE;
   if (values.list) return caseList();
   const rounds = wholeNumber('rounds', values.rounds, 0, 100_000);
+  if (values.resume !== undefined && values.seed === undefined) {
+    throw wrong('--resume needs the --seed that the series began with');
+  }
   return {
     cases: chosen(values.case, rounds),
     rounds,
@@ -96,6 +103,7 @@ export const readMachineLabOptions = (
     withoutGate: values['without-gate'],
     k3s: values.k3s ?? (environment.BATON_K3S || 'embedded'),
     json: values.json,
+    resume: values.resume,
     keep: values.keep,
     command: ['lab', ...args].join(' '),
   };
