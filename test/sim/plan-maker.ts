@@ -30,8 +30,9 @@ export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profi
   const traits = profiles[profile];
   const few = wishes.nodes ?? traits.nodes[0];
   const many = wishes.nodes ?? traits.nodes[1];
-  const letters = traits.letters?.(random) ?? pickLetters(random, few, many);
   const isDuel = traits.duel === true;
+  const drawn = traits.letters?.(random) ?? pickLetters(random, few, many);
+  const letters = isDuel && wishes.nodes !== null ? 'v'.repeat(wishes.nodes) : drawn;
   const timing = pickTiming(random);
   const shape = shapeOf(letters, isDuel ? random.pick(['rapid', 'stubborn'] as const) : timing);
   const isBeyondModel = profile !== 'calm' && !isDuel && random.chance(0.12);

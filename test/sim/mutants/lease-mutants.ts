@@ -252,7 +252,7 @@ const core: readonly Mutant[] = [
         replace: 'if (false) {\n    arm(turn, ',
       },
     ],
-    wishes: { profile: 'duel-wipes' },
+    wishes: { profile: 'duel-wipes', nodes: 3 },
   },
   {
     name: 'two-wiped-voters-teach-each-other',
@@ -336,8 +336,20 @@ const core: readonly Mutant[] = [
   {
     name: 'pinned-without-own-lock',
     breaks: 'L11: its own voter included',
-    edits: [{ file: lists, find: 'return granted.has(holder);', replace: 'return count >= 1;' }],
-    wishes: { profile: 'duel' },
+    edits: [
+      {
+        file: rounds,
+        find: '  const answer = answerPropose(turn, config.node, propose);\n',
+        replace: `  if (turn.state.run.held !== null && list.members.length === 2) {
+    const { nonce } = turn.state;
+    const own = { kind: 'accept', ballot, round: number, nonce, position: null, list } as const;
+    return countAccept(turn, config.node, own);
+  }
+  const answer = answerPropose(turn, config.node, propose);
+`,
+      },
+    ],
+    wishes: { profile: 'duel', nodes: 2 },
   },
 ];
 
