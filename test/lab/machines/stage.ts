@@ -133,7 +133,7 @@ export class Stage {
       this.probes.firstReady(atMs, old?.name),
     );
     const first = await this.waitFor('a first write', limit, () =>
-      this.workload.firstAcknowledged(ready.atMs - 1000, ready.node),
+      this.workload.firstAcknowledged(Math.max(atMs, ready.atMs - 1000), ready.node),
     );
     const before = this.workload.lastAcknowledged(first.atMs, old?.name);
     return {
