@@ -15,6 +15,7 @@ import { after, milliseconds } from '../../shared/time/duration.ts';
 import { foundingList } from './lease/member-list.ts';
 import { wishToJoin } from './lease/membership.ts';
 import { isEligible, others } from './lease/roles.ts';
+import { recordServed } from './lease/rows.ts';
 import { endVacancy, scheduleAttempt } from './lease/vacancy.ts';
 import { hearRelease, recordEpoch } from './lease/voter.ts';
 import type { Leader } from './state.ts';
@@ -84,6 +85,7 @@ export function hearAnnounce(turn: Turn, from: NodeName, message: Announce): voi
     scheduleAttempt(turn);
     return;
   }
+  if (message.stage === 'serving') recordServed(turn);
   endVacancy(turn);
   if (isChange(before, leader)) tellFollow(turn, leader);
   if (leader.stage === 'serving') startAgentUnit(turn, leader.epoch);

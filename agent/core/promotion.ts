@@ -12,6 +12,7 @@ import { announce, followSelf } from './follow.ts';
 import { dropRole, loseRole } from './lease/lapse.ts';
 import { beginLeaving } from './lease/membership.ts';
 import { isVoter, others } from './lease/roles.ts';
+import { recordServed } from './lease/rows.ts';
 import { scheduleAttempt } from './lease/vacancy.ts';
 import { hearRelease } from './lease/voter.ts';
 import { newestWall } from './lease/wall.ts';
@@ -112,6 +113,7 @@ function advance(turn: Turn, event: StepDone): void {
   const held = change(turn, { stage: 'serving', step: null });
   if (held === null) return;
   explain(turn, `serves with epoch ${held.epoch}.`);
+  recordServed(turn);
   followSelf(turn);
   announce(turn);
 }

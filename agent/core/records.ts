@@ -71,13 +71,22 @@ const runState = read.fields<RunState>({
   left: read.flag,
 });
 
-const diskRecord = read.fields<DiskRecord>({
+const oldDiskRecord = read.fields<Omit<DiskRecord, 'served'>>({
   version: read.oneOf(VERSION),
   highest_epoch: read.counter,
   epoch_owner: read.nullable(read.nodeName),
   list: read.memberList,
   newest_wall_ms: read.finite,
 });
+
+/** `served` came later: a record without it is whole. */
+const diskRecord: read.Reader<DiskRecord> = (value) => {
+  const record = oldDiskRecord(value);
+  if (record === undefined || !read.isPlain(value) || !Object.hasOwn(value, 'served'))
+    return record;
+  const served = read.flag(value.served);
+  return served === undefined ? undefined : { ...record, served };
+};
 
 const runRecord = read.fields<RunRecord>({
   version: read.oneOf(VERSION),

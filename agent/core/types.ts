@@ -66,6 +66,8 @@ export interface DiskRecord {
   readonly list: MemberList;
   /** Newest wall time the cluster has shown, for starts on a lagging clock. */
   readonly newest_wall_ms: number;
+  /** L14: a server of this cluster has served, so rows may exist. Absent: told by the epoch. */
+  readonly served?: boolean;
 }
 
 /**

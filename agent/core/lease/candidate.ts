@@ -21,9 +21,10 @@ import { isSameBallot } from './ballot.ts';
 import { nextEpoch } from './epochs.ts';
 import { win } from './holder.ts';
 import { asked, compareLists, hasMajority } from './member-list.ts';
-import { comparePositions, hearPositions, ownPosition, rowsElsewhere } from './positions.ts';
+import { comparePositions, hearPositions, ownPosition } from './positions.ts';
 import { isVoter } from './roles.ts';
 import { countAccept, sendRound } from './rounds.ts';
+import { emptyRefusal } from './rows.ts';
 import { earliestAttempt, mayAsk, scheduleAttempt, yieldOnce } from './vacancy.ts';
 import { adoptList, answerPrepare, hearRelease, seeCounter } from './voter.ts';
 import { hearWall } from './wall.ts';
@@ -127,11 +128,11 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
   const { attempt } = turn.state;
   if (attempt === null || attempt.phase !== 'preparing') return;
   if (!hasMajority(attempt.list, new Set(Object.keys(attempt.promises)))) return;
-  const holder = rowsElsewhere(turn.state);
-  if (holder !== null) {
+  const empty = emptyRefusal(turn.state, turn.config);
+  if (empty !== null) {
     // Asked again, for that node's own word may be that its rows are gone; but not in haste.
     update(turn, { attempt: { ...attempt, retryAfter: turn.config.leaseDuration } });
-    endAttempt(turn, `this node holds nothing, ${holder} is known to hold the cluster’s rows`);
+    endAttempt(turn, empty);
     return;
   }
   const better = betterReplica(turn.state, turn.now, turn.config);

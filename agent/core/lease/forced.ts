@@ -12,6 +12,7 @@ import { nextEpoch } from './epochs.ts';
 import { foundingList } from './member-list.ts';
 import { rowsElsewhere } from './positions.ts';
 import { isEligible } from './roles.ts';
+import { emptyRefusal } from './rows.ts';
 import { isSilent } from './silence.ts';
 import { foreignLock, scheduleAttempt } from './vacancy.ts';
 
@@ -30,6 +31,8 @@ export function scheduleForced(turn: Turn, id: string): void {
   } else if (holder !== null) {
     const text = 'This node holds no replica: it would begin an empty cluster.';
     reply(turn, id, false, `${text} ${holder} holds rows.`);
+  } else if (emptyRefusal(state, config) !== null) {
+    reply(turn, id, false, `Not promoted: ${emptyRefusal(state, config)}.`);
   } else {
     update(turn, { forced: true });
     const until = Math.max(foreignLock(state, now, config) ?? 0, run.silent_until, now);

@@ -17,7 +17,9 @@ import type { LearnedAnswer } from '../state.ts';
 import { arm, disarm, explain, reply, send, type Turn, update, updateDisk } from '../turn.ts';
 import type { DiskRecord } from '../types.ts';
 import { compareLists, foundingList, listsInForce, newerList } from './member-list.ts';
+import { rowsElsewhere } from './positions.ts';
 import { configuredVoters, isVoter, takesPart } from './roles.ts';
+import { emptyRefusal } from './rows.ts';
 import { isSilent } from './silence.ts';
 import { scheduleAttempt } from './vacancy.ts';
 import { newestWall } from './wall.ts';
@@ -119,7 +121,10 @@ function newestRecord(turn: Turn): DiskRecord {
   for (const told of Object.values(turn.state.learning?.answers ?? {})) {
     const { answer, highest_epoch, epoch_owner, list } = told;
     if (answer !== 'record') continue;
-    if (highest_epoch > record.highest_epoch) record = { ...record, highest_epoch, epoch_owner };
+    if (highest_epoch > record.highest_epoch) {
+      // An epoch was granted: rows may exist (L14).
+      record = { ...record, highest_epoch, epoch_owner, served: true };
+    }
     if (list !== null) record = { ...record, list: newerList(list, record.list) };
   }
   return record;
@@ -131,6 +136,7 @@ const founding = (turn: Turn): DiskRecord => ({
   epoch_owner: null,
   list: foundingList(configuredVoters(turn.config)),
   newest_wall_ms: newestWall(turn.state, turn.now),
+  served: false,
 });
 
 function settle(turn: Turn, record: DiskRecord, sentence: string): void {
@@ -144,7 +150,12 @@ function settle(turn: Turn, record: DiskRecord, sentence: string): void {
 /** `baton found`: the operator says that nobody else holds a record. */
 export function foundByCommand(turn: Turn, id: string): void {
   const { disk, run } = turn.state;
-  if (disk !== null) {
+  if (disk !== null && beginsEmpty(turn)) {
+    updateDisk(turn, { ...disk, served: false });
+    explain(turn, 'may begin an empty cluster, by the operator’s command (L14).');
+    scheduleAttempt(turn);
+    reply(turn, id, true, 'This node may begin an empty cluster now.');
+  } else if (disk !== null) {
     reply(turn, id, false, `This node has a record already (epoch ${disk.highest_epoch}).`);
   } else if (isSilent(turn.state, turn.now)) {
     reply(turn, id, false, `Still silent after the start, ${left(turn, run.silent_until)} s left.`);
@@ -156,5 +167,9 @@ export function foundByCommand(turn: Turn, id: string): void {
     reply(turn, id, true, 'Founded. Where another voter stays without a record, run it there too.');
   }
 }
+
+/** The empty node that waits for others’ rows: the operator says that there are none. */
+const beginsEmpty = ({ state, config }: Turn): boolean =>
+  state.run.held === null && rowsElsewhere(state) === null && emptyRefusal(state, config) !== null;
 
 const left = (turn: Turn, until: Instant): number => Math.ceil((until - turn.now) / 1000);

@@ -181,6 +181,7 @@ export function recordEpoch(turn: Turn, epoch: number, owner: NodeName, list: Me
     epoch_owner: owner,
     list: newest,
     newest_wall_ms: newestWall(turn.state, turn.now),
+     ...(disk?.served === undefined ? {} : { served: disk.served }),
   });
 }
 

@@ -26,13 +26,18 @@ const list: fc.Arbitrary<MemberList> = fc.record({
   committed: fc.boolean(),
 });
 
-const disk: fc.Arbitrary<DiskRecord> = fc.record({
-  version: fc.constant(1 as const),
-  highest_epoch: counter,
-  epoch_owner: fc.option(name),
-  list,
-  newest_wall_ms: fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value || 0),
-});
+// Without `served` it is a record of an earlier version.
+const disk: fc.Arbitrary<DiskRecord> = fc.record(
+  {
+    version: fc.constant(1 as const),
+    highest_epoch: counter,
+    epoch_owner: fc.option(name),
+    list,
+    newest_wall_ms: fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value || 0),
+    served: fc.boolean(),
+  },
+  { requiredKeys: ['version', 'highest_epoch', 'epoch_owner', 'list', 'newest_wall_ms'] },
+);
 
 const runState: fc.Arbitrary<RunState> = fc.record({
   silent_until: point,
@@ -229,6 +234,7 @@ test('each field is held to its type and bounds, also with a right checksum', ()
     [['list', 'members'], Array.from({ length: 33 }, (_, at) => `n${at}`)],
     [['list', 'committed'], 1],
     [['newest_wall_ms'], null],
+    [['served'], 'yes'],
   ];
   for (const [path, value] of wrong) {
     expect(parseDiskRecord(altered(aDisk, path, value)), path.join('.')).toBeNull();

@@ -54,6 +54,37 @@ describe('a node that holds nothing', () => {
   });
 });
 
+describe('a node that holds nothing, after a power cut of all', () => {
+  const witness = { eligible: false };
+  const afterPowerCut = (): CoreCluster => {
+    const cluster = new CoreCluster({ a: {}, b: {}, w: witness });
+    cluster.boot('a', 'b', 'w');
+    cluster.run(20_000);
+    cluster.powerOff('a', 'b', 'w');
+    cluster.machine('b').datastore = nothing;
+    cluster.boot('b', 'w');
+    cluster.run(600_000);
+    return cluster;
+  };
+
+  it('waits for the others’ word, however long, and says what to do (L14)', () => {
+    const cluster = afterPowerCut();
+    expect(cluster.serving()).toEqual([]);
+    expect(cluster.trace.some((line) => line.includes('start a, or begin'))).toBe(true);
+    cluster.boot('a');
+    cluster.run(60_000);
+    expect(cluster.serving()).toEqual(['a']);
+  });
+
+  it('begins an empty cluster by the operator’s command only', () => {
+    const cluster = afterPowerCut();
+    cluster.give('b', found);
+    expect(cluster.trace.some((line) => line.includes('reply 9 true'))).toBe(true);
+    cluster.run(60_000);
+    expect(cluster.serving()).toEqual(['b']);
+  });
+});
+
 describe('a forced promotion of a node that holds nothing', () => {
   it('is refused: it would begin an empty cluster (L12)', () => {
     const cluster = serving(['a', 'b']);
