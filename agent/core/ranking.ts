@@ -40,7 +40,16 @@ export function receiversByRank(
   config: CoreConfig,
   without: NodeName | null,
 ): NodeName[] {
-  const positions = { ...state.positions, [config.node]: ownRow(state, config) };
+  return rankWith(ownRow(state, config), state, config, without);
+}
+
+function rankWith(
+  own: Position,
+  state: CoreState,
+  config: CoreConfig,
+  without: NodeName | null,
+): NodeName[] {
+  const positions = { ...state.positions, [config.node]: own };
   const order = eligibleNodes(config);
   const nodes = order.filter((node) => node !== without);
   return rankReceivers(nodes, positions, state.scoutOrder, order);
@@ -56,9 +65,16 @@ const ownRow = (state: CoreState, config: CoreConfig): Position => ({
 /**
  * How many receivers should try before this node. The last master comes last: it has just let its
  * lease run out, and its head is ahead of everybody's by nature.
+ *
+ * All receivers order by the same list, the master's last. With its own newer row in place of that,
+ * each would put itself first while writes flow, and they would ask at the same moment.
  */
 export function ownRank(state: CoreState, config: CoreConfig): number {
   const lastOwner = state.leader?.master ?? state.disk?.epoch_owner ?? null;
   const passed = lastOwner === config.node ? null : lastOwner;
-  return Math.max(0, receiversByRank(state, config, passed).indexOf(config.node));
+  const row = ownRow(state, config);
+  // A master that stopped in order had told the last revision to everybody.
+  const told = state.leader?.stage === 'stopped' ? null : state.ownAsTold;
+  const own = told !== null && comparePositions(told, row) <= 0 ? told : row;
+  return Math.max(0, rankWith(own, state, config, passed).indexOf(config.node));
 }

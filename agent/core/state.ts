@@ -169,6 +169,8 @@ export interface CoreState {
   readonly leader: Leader | null;
   /** What is known of the other nodes' replicas (L14). */
   readonly positions: Readonly<Record<NodeName, Position>>;
+  /** This node's replica as the last Propose showed it to everybody; for the order of asking. */
+  readonly ownAsTold: Position | null;
   /** When each node was last heard, coarse. */
   readonly heard: Readonly<Record<NodeName, Instant>>;
   readonly scoutOrder: readonly NodeName[];
@@ -239,6 +241,7 @@ export function initialState(_config: CoreConfig): CoreState {
     recordless: [],
     leader: null,
     positions: {},
+    ownAsTold: null,
     heard: {},
     scoutOrder: [],
     patience: { epoch: 0, until: never, released: false },

@@ -60,6 +60,14 @@ export function hearPositions(turn: Turn, from: NodeName, told: readonly Positio
   if (merged !== null) update(turn, { positions: merged });
 }
 
+/** What the proposer `from` tells everybody about this node. */
+export function hearOwnAsTold(turn: Turn, from: NodeName, told: readonly Position[]): void {
+  const { node } = turn.config;
+  if (from === node) return;
+  const own = told.find((position) => position.node === node);
+  if (own !== undefined) update(turn, { ownAsTold: own });
+}
+
 /** As master: the stream's acknowledgement, newer than the receiver's own last message. */
 export function hearAcknowledgement(
   turn: Turn,

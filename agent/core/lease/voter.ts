@@ -21,7 +21,7 @@ import type { AcceptedSlot, CoreState } from '../state.ts';
 import { type Turn, update, updateDisk, updateRun } from '../turn.ts';
 import { areSameBallot, compareBallots, isSameBallot } from './ballot.ts';
 import { newerList } from './member-list.ts';
-import { hearPositions, knownPositions, ownPosition } from './positions.ts';
+import { hearOwnAsTold, hearPositions, knownPositions, ownPosition } from './positions.ts';
 import { isEligible, isVoter } from './roles.ts';
 import { isSilent, voterTimer } from './silence.ts';
 import { newestWall, ownWall } from './wall.ts';
@@ -125,6 +125,7 @@ export function answerPropose(turn: Turn, from: NodeName, message: Propose): Acc
     return refuse(turn, message.ballot, message.round, refused.text, refused.retryAfter);
   }
   hearPositions(turn, from, message.positions);
+  hearOwnAsTold(turn, from, message.positions);
   recordEpoch(turn, message.epoch, message.owner, message.list);
   // L6: the voter's timer starts now, when it accepts, rounded up.
   const until = voterTimer(turn.now, message.duration_ms, turn.config);
@@ -181,7 +182,7 @@ export function recordEpoch(turn: Turn, epoch: number, owner: NodeName, list: Me
     epoch_owner: owner,
     list: newest,
     newest_wall_ms: newestWall(turn.state, turn.now),
-     ...(disk?.served === undefined ? {} : { served: disk.served }),
+    ...(disk?.served === undefined ? {} : { served: disk.served }),
   });
 }
 

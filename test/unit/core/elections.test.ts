@@ -286,6 +286,24 @@ describe('a cold start', () => {
 });
 
 describe('two candidates that meet', () => {
+  it('do not both put themselves first while writes flow (L14)', () => {
+    const cluster = started();
+    const row = (revision: number) =>
+      ({ lineageEpoch: 1, revision, clean: true, source: 'replica' }) as const;
+    for (let write = 1; write <= 60; write += 1) {
+      for (const node of ['b', 'c']) cluster.setDatastore(node, row(100 + write));
+      cluster.run(50);
+    }
+    cluster.powerOff('a');
+    let asking = 0;
+    for (let ms = 0; ms < 9000; ms += 1) {
+      cluster.run(1);
+      const phases = ['b', 'c'].map((node) => cluster.view(node).phase);
+      asking = Math.max(asking, phases.filter((phase) => phase === 'asking').length);
+    }
+    expect({ asking, serving: cluster.serving().length }).toEqual({ asking: 1, serving: 1 });
+  });
+
   it('part without waiting for the dead master to answer (L3, L8)', () => {
     const cluster = started();
     cluster.powerOff('a');
