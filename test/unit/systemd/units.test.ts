@@ -116,6 +116,18 @@ describe.runIf(systemd)('as systemd reads them', () => {
   });
 });
 
+test('agent and gate see the same boot id, in a container too', () => {
+  // Each of these brings a /proc of its own, which shows the boot id of the host.
+  for (const key of [
+    'ProtectControlGroups',
+    'ProtectProc',
+    'ProcSubset',
+    'ProtectKernelTunables',
+  ]) {
+    expect(setting('baton-agent.service', key)).toBeNull();
+  }
+});
+
 describe('times of units and code', () => {
   const loaded = loadAgentSettings(
     'node: { name: a }\ncluster: { nodes: [{ name: a, address: 192.168.1.1 }] }\n',
@@ -153,9 +165,9 @@ describe.runIf(process.platform === 'linux')('the stop script', () => {
   const script = join(SHIPPED, 'baton-agent-stop.sh');
 
   /** The signal that a process gets when it is stopped; `jobs` is what systemctl lists. */
-  const told = async (jobs: string): Promise<string> => {
+  const told = async (jobs: string, seconds = 0): Promise<string> => {
     const bin = mkdtempSync(join(root, 'bin-'));
-    writeFileSync(join(bin, 'systemctl'), `#!/bin/sh\necho '${jobs}'\n`);
+    writeFileSync(join(bin, 'systemctl'), `#!/bin/sh\nsleep ${seconds}\necho '${jobs}'\n`);
     chmodSync(join(bin, 'systemctl'), 0o755);
     const traps = 'for name in HUP TERM; do trap "echo $name; exit" $name; done';
     const victim = spawn('sh', ['-c', `${traps}; echo up; while :; do sleep 0.05; done`]);
@@ -174,6 +186,10 @@ describe.runIf(process.platform === 'linux')('the stop script', () => {
 
   test('a restart leaves everything as it is', async () => {
     expect(await told('7 baton-agent.service restart running')).toBe('HUP');
+  });
+
+  test('waits for the answer of a loaded systemd', async () => {
+    expect(await told('7 baton-agent.service restart running', 3)).toBe('HUP');
   });
 
   test('a stop gives the role away', async () => {
