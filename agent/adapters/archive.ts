@@ -11,6 +11,7 @@ import {
   existsSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeSync,
@@ -65,8 +66,22 @@ class Store implements ArchiveStore {
     this.#held = this.#readHeld();
   }
 
-  #path(name: 'out.tar.zst' | 'held.tar.zst' | 'held.json' | 'incoming' | 'installed.json') {
+  #path(name: 'out.tar.zst' | 'held.json' | 'incoming' | 'installed.json') {
     return `${this.#directory}/${name}`;
+  }
+
+  /** One file per content: held.json, replaced as a whole, says which one counts. */
+  #heldPath(info: ArchiveInfo): string {
+    return `${this.#directory}/held-${info.sha256}.tar.zst`;
+  }
+
+  /** All but the one that counts: of before, or of a switch that a power cut ended. */
+  #removeOldHeld(info: ArchiveInfo): void {
+    for (const name of readdirSync(this.#directory)) {
+      const path = `${this.#directory}/${name}`;
+      const isHeld = name.startsWith('held') && name.endsWith('.tar.zst');
+      if (isHeld && path !== this.#heldPath(info)) rmSync(path, { force: true });
+    }
   }
 
   #readHeld(): ArchiveInfo | null {
@@ -76,7 +91,8 @@ class Store implements ArchiveStore {
         infoShape,
         JSON.parse(readFileSync(this.#path('held.json'), 'utf8')),
       );
-      return parsed.success ? parsed.output : null;
+      // Without its bytes it is not held: the master sends it again.
+      return parsed.success && existsSync(this.#heldPath(parsed.output)) ? parsed.output : null;
     } catch {
       // Torn by a power cut: the master sends it again.
       return null;
@@ -162,11 +178,11 @@ class Store implements ArchiveStore {
     const bytes = readFileSync(this.#path('incoming'));
     const verdict = await this.#verify(info, bytes, replica);
     if (verdict.ok) {
-      // Sums first, then bytes: a power cut in between leaves a pair that does not verify.
-      rmSync(this.#path('held.json'), { force: true });
-      replaceFile(this.#path('held.tar.zst'), bytes, 0o600);
+      // The old pair counts until the new one is whole: one rename switches.
+      replaceFile(this.#heldPath(info), bytes, 0o600);
       replaceFile(this.#path('held.json'), JSON.stringify(info), 0o600);
       this.#held = info;
+      this.#removeOldHeld(info);
     }
     rmSync(this.#path('incoming'), { force: true });
     if (!verdict.ok) return verdict;
@@ -211,10 +227,9 @@ class Store implements ArchiveStore {
   async #install(replica: Replica): Promise<ArchiveVerdict> {
     const info = this.#held;
     if (info === null) return this.#withoutArchive(replica);
-    if (!existsSync(this.#path('held.tar.zst'))) {
-      return { ok: false, detail: `${this.#path('held.tar.zst')} is gone` };
-    }
-    const verdict = await this.#verify(info, readFileSync(this.#path('held.tar.zst')), replica);
+    const path = this.#heldPath(info);
+    if (!existsSync(path)) return { ok: false, detail: `${path} is gone` };
+    const verdict = await this.#verify(info, readFileSync(path), replica);
     if (!verdict.ok) return this.#forget(verdict);
     putInPlace(verdict.files, this.#places, this.#path('installed.json'));
     return { ok: true, detail: `${verdict.files.length} files put in place` };

@@ -4,6 +4,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -161,12 +162,34 @@ test('a truncated or altered archive is refused and the one before is kept', asy
   expect(await to.install(replica)).toMatchObject({ ok: true });
 });
 
+test('the old archive counts until the new one is whole on the disk', async () => {
+  const from = master();
+  const to = storeOf('pi2');
+  const replica = replicaWith(password);
+  const good = await carry(from, to);
+  await to.finish(replica);
+  put('pi1/etc/config.yaml', 'disable: nothing');
+  // Where the power goes between the new bytes and the record of them.
+  mkdirSync(join(folder, 'pi2/state/archive/held.json.baton-new'));
+  const next = await carry(from, to);
+  expect(await to.finish(replica)).toMatchObject({ ok: false });
+  const restarted = storeOf('pi2');
+  expect(restarted.heldId()).toBe(good.id);
+  expect(await restarted.install(replica)).toMatchObject({ ok: true });
+  expect(get('pi2/etc/config.yaml')).toBe('disable: traefik');
+  rmSync(join(folder, 'pi2/state/archive/held.json.baton-new'), { recursive: true });
+  await carry(from, restarted);
+  expect(await restarted.finish(replica)).toMatchObject({ ok: true });
+  const kept = readdirSync(join(folder, 'pi2/state/archive')).filter((name) => /^held-/.test(name));
+  expect(kept).toEqual([`held-${next.sha256}.tar.zst`]);
+});
+
 test('an archive that is damaged on the disk is not installed, and asked for again', async () => {
   const to = storeOf('pi2');
   const replica = replicaWith(password);
-  await carry(master(), to);
+  const info = await carry(master(), to);
   await to.finish(replica);
-  put('pi2/state/archive/held.tar.zst', 'torn');
+  put(`pi2/state/archive/held-${info.sha256}.tar.zst`, 'torn');
   expect(await to.install(replica)).toMatchObject({ ok: false });
   expect(existsSync(join(folder, 'pi2/k3s/server/token'))).toBe(false);
   expect(to.heldId()).toBeNull();
