@@ -8,6 +8,7 @@
  * is the same promotion; all fields are compared because a server may be raised twice in one
  * epoch.
  */
+import { BatonError } from '../../shared/errors/baton-error.ts';
 import type { Lineage, LineageEntry, StreamPosition } from './api.ts';
 
 /** Rows below this distance are never reused: DESIGN section 4, "Raise on loss". */
@@ -16,8 +17,17 @@ const RAISE_STEP = 1_000_000;
 const EPOCH_RANGE = 10_000_000_000;
 
 /** Id of the filler row that a raised start begins with. */
-export const fillerRevision = (last: number, epoch: number): number =>
-  Math.max(last + RAISE_STEP, epoch * EPOCH_RANGE);
+export const fillerRevision = (last: number, epoch: number): number => {
+  const filler = Math.max(last + RAISE_STEP, epoch * EPOCH_RANGE);
+  // The row after it (the mark's) must be exact too; beyond that, numbers would repeat unseen.
+  if (Number.isSafeInteger(filler + 1)) return filler;
+  throw new BatonError(
+    'datastore-failed',
+    'operational',
+    `epoch ${epoch} after revision ${last} has no revisions left above it (2^53 is the last): ` +
+      'found a new cluster and restore the objects into it',
+  );
+};
 
 /** Epoch under which row `revision` was written; 0 before the first entry. */
 export const epochOf = (lineage: Lineage, revision: number): number => {

@@ -195,6 +195,12 @@ test('forks from one point never share a number', () => {
   );
 });
 
+test('an epoch whose revisions would not be exact numbers is refused', () => {
+  expect(Number.isSafeInteger(fillerRevision(0, 900_719) + 1)).toBe(true);
+  expect(() => fillerRevision(0, 900_720)).toThrow('no revisions left');
+  expect(() => fillerRevision(Number.MAX_SAFE_INTEGER - 1_000_000, 1)).toThrow('no revisions left');
+});
+
 test('positions name the epoch of the last row, not the highest one heard of', () => {
   const lineage = [
     { epoch: 1, firstRevision: 1, lastTakenOver: 0, markBefore: null },
