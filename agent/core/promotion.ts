@@ -131,9 +131,13 @@ function failed(turn: Turn, held: Held, event: StepDone): void {
  */
 export function serverExited(turn: Turn, epoch: number, detail: string): void {
   const { held } = turn.state.run;
-  if (held === null || held.epoch !== epoch || held.stage !== 'serving') return;
+  if (held === null || held.epoch !== epoch) return;
+  // Whether a ready answer came before or after the end, nothing runs now.
+  const checks = held.step === 'check_ready';
+  if (held.stage !== 'serving' && !checks) return;
   // An agent that was stopped for long may hear of it after its lease ran out.
   if (turn.now >= held.deadline) loseRole(turn, `the server ended late: ${detail}`);
+  else if (held.stage === 'promoting') giveBack(turn, `the server ended: ${detail}`);
   else restartServer(turn, held, `the server ended: ${detail}`);
 }
 

@@ -113,4 +113,15 @@ describe('bugs that the simulator found', () => {
     cluster.run(60_000);
     expect(cluster.serving()).toEqual(['b']);
   });
+
+  it('14: a server that ends while it is checked is not taken for serving', () => {
+    const cluster = new CoreCluster({ a: {}, b: {}, c: {} });
+    cluster.boot('a', 'b', 'c');
+    while (!cluster.steps('a').includes('check_ready')) cluster.run(10);
+    cluster.machine('a').server = false;
+    cluster.give('a', { kind: 'server_exited', epoch: 1, detail: 'killed' });
+    expect(cluster.trace.join('\n')).toContain('gives the role back: the server ended');
+    cluster.run(1000);
+    expect(cluster.view('a').phase).not.toBe('serving');
+  });
 });
