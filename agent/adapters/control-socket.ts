@@ -11,7 +11,7 @@
  */
 import { chmodSync, rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
-import { BatonError } from '../../shared/errors/baton-error.ts';
+import { BatonError, isBatonError } from '../../shared/errors/baton-error.ts';
 
 /** Longest line taken; commands are far shorter. */
 export const CONTROL_LINE_LIMIT = 16 * 1024;
@@ -23,7 +23,7 @@ export interface ControlSocket {
   close(): Promise<void>;
 }
 
-/** Answers one line with a JSON-safe value; must not reject. */
+/** Answers one line with a JSON-safe value. Rejects as the world fails; our own bugs go through. */
 export type ControlHandler = (line: string) => Promise<unknown>;
 
 export async function listenControl(path: string, handler: ControlHandler): Promise<ControlSocket> {
@@ -70,7 +70,15 @@ function serve(socket: Socket, handler: ControlHandler): void {
     }
     handler(text.slice(0, end))
       .then((value) => answer(socket, value))
-      .catch((error: unknown) => answer(socket, { ok: false, text: String(error) }));
+      .catch((error: unknown) => {
+        if (isBatonError(error) && error.kind !== 'invariant') {
+          answer(socket, { ok: false, text: error.message });
+          return;
+        }
+        // Our own bug: nothing goes on in an unknown state. main.ts logs it and ends the process.
+        socket.destroy();
+        throw error;
+      });
   });
 }
 

@@ -10,6 +10,7 @@ import {
   type ControlSocket,
   listenControl,
 } from '../../../agent/adapters/control-socket.ts';
+import { BatonError } from '../../../shared/errors/baton-error.ts';
 
 let folder = '';
 let open: ControlSocket[] = [];
@@ -53,12 +54,27 @@ test('a line that never ends is answered at the bound', async () => {
   expect(answer).toMatchObject({ ok: false });
 });
 
-test('a handler that fails is an answer, not an end', async () => {
+test('a handler that the world fails is an answer, not an end', async () => {
   const path = await listen(async () => {
-    throw new TypeError('odd');
+    throw new BatonError('disk-full', 'operational', 'the disk is full');
   });
-  expect(JSON.parse(await ask(path, 'a\n'))).toMatchObject({ ok: false, text: 'TypeError: odd' });
-  expect(JSON.parse(await ask(path, 'b\n'))).toMatchObject({ ok: false });
+  expect(await ask(path, 'x\n')).toContain('the disk is full');
+});
+
+test('a bug of ours is no answer: it reaches the process, which ends', async () => {
+  const before = process.listeners('unhandledRejection');
+  process.removeAllListeners('unhandledRejection');
+  try {
+    const unhandled = new Promise((resolve) => process.once('unhandledRejection', resolve));
+    const path = await listen(async () => {
+      throw new BatonError('invariant-broken', 'invariant', 'odd');
+    });
+    expect(await ask(path, 'x\n')).toBe('');
+    expect(await unhandled).toMatchObject({ kind: 'invariant' });
+  } finally {
+    process.removeAllListeners('unhandledRejection');
+    for (const listener of before) process.on('unhandledRejection', listener);
+  }
 });
 
 test('a socket file that nobody answers on is replaced; one that is answered is not', async () => {
