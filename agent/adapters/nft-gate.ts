@@ -52,13 +52,22 @@ export async function nftGate(
   ports: readonly number[],
   command = 'nft',
 ): Promise<DataPathGate> {
-  let trouble = await load(processes, command, ports);
+  const loaded = await load(processes, command, ports);
+  let trouble = loaded;
+  /** Something went wrong since the last line: one line without clears the trouble. */
+  let complained = false;
   let child: RunningProcess | null = null;
   let closed = false;
 
+  const complain = (text: string): void => {
+    if (closed || text.trim() === '') return;
+    complained = true;
+    trouble = `nft refused a line of the gate: ${text.trim().slice(0, 200)}`;
+  };
+
   const ensure = (): RunningProcess => {
     if (child !== null) return child;
-    const started = processes.start(command, ['-i'], {});
+    const started = processes.start(command, ['-i'], { onErrors: complain });
     child = started;
     const lost = () => {
       if (child === started) child = null;
@@ -70,6 +79,8 @@ export async function nftGate(
 
   const say = (line: string): void => {
     if (closed) return;
+    if (!complained) trouble = loaded;
+    complained = false;
     try {
       if (ensure().write(line)) return;
       // Its input is full: it hangs. A new one gets the next line.

@@ -27,6 +27,8 @@ export interface StartOptions {
   readonly workingDirectory?: string;
   /** Appends stdout and stderr to this file; without it they are discarded. */
   readonly logFile?: string;
+  /** Told each piece of stderr instead; not with `logFile` or `detached`. */
+  readonly onErrors?: (text: string) => void;
   /** Own process group and session, outlives this process. */
   readonly detached?: boolean;
 }

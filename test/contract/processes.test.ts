@@ -193,3 +193,13 @@ test('the fake shows what was asked of it', async () => {
     { command: 'k3s', args: ['server'], environment: { LC_ALL: 'C', A: 'b' }, input: '' },
   ]);
 });
+
+test('a started program’s complaints are told when somebody asks for them', async () => {
+  const told = new Promise<string>((resolve) => {
+    const child = systemProcesses().start('/bin/sh', ['-c', 'read -r x; echo "bad $x" >&2'], {
+      onErrors: resolve,
+    });
+    child.write('line');
+  });
+  expect(await told).toBe('bad line\n');
+});

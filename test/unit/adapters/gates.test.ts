@@ -61,6 +61,34 @@ test('one long-lived process carries all lines, and is started again when it end
   gate.close();
 });
 
+test('a refused line is told while it lasts, and no longer', async () => {
+  const processes = fakeProcesses();
+  processes.install('nft');
+  const gate = await nftGate(processes, [6443]);
+  for (let round = 0; round < 3; round += 1) {
+    gate.allow(seconds(5));
+    processes.started[0]?.options.onErrors?.('Error: Could not process rule: No such file\n');
+    expect(gate.problem()).toContain('Could not process rule');
+  }
+  gate.allow(seconds(5));
+  gate.allow(seconds(5));
+  expect(gate.problem()).toBeNull();
+  gate.close();
+});
+
+test('a process that ended and was started again is no trouble any more', async () => {
+  const processes = fakeProcesses();
+  processes.install('nft');
+  const gate = await nftGate(processes, [6443]);
+  gate.allow(seconds(5));
+  processes.started[0]?.end(1);
+  await turn();
+  expect(gate.problem()).toMatch(/ended/);
+  gate.allow(seconds(5));
+  expect(gate.problem()).toBeNull();
+  gate.close();
+});
+
 const DATE = Date.UTC(2026, 0, 1);
 const makeWall = (code = 0) => {
   const processes = fakeProcesses();
