@@ -166,6 +166,21 @@ describe('an orderly move', () => {
     expect(cluster.trace.join('\n')).toContain('reply m true');
   });
 
+  it('goes to the named node, although it looks behind by what was told before (L13)', () => {
+    const cluster = started();
+    const facts = cluster.machine('a').datastore;
+    cluster.setDatastore('b', { ...facts, source: 'replica' });
+    cluster.run(1600);
+    cluster.passes = (from, _to, message) => from !== 'a' || message.kind !== 'promise';
+    cluster.give('a', { kind: 'command', id: 'm', command: { name: 'move', to: 'b' } });
+    cluster.run(20);
+    // The last revision: b has acknowledged it, but its core hears of it later than of c.
+    cluster.setDatastore('c', { ...facts, revision: facts.revision + 5, source: 'replica' });
+    cluster.run(1500);
+    expect(cluster.serving()).toEqual(['b']);
+    expect(cluster.trace.join('\n')).not.toContain('yields');
+  });
+
   it('names the successor before it says that the server has stopped', () => {
     // The other way round, a third node that believes to be ahead asks in between.
     const cluster = started();
