@@ -14,7 +14,7 @@ import type {
 import { after, milliseconds } from '../../shared/time/duration.ts';
 import { foundingList } from './lease/member-list.ts';
 import { wishToJoin } from './lease/membership.ts';
-import { isEligible, others } from './lease/roles.ts';
+import { isEligible, isKnown, others } from './lease/roles.ts';
 import { recordServed } from './lease/rows.ts';
 import { endVacancy, scheduleAttempt } from './lease/vacancy.ts';
 import { hearRelease, recordEpoch } from './lease/voter.ts';
@@ -141,6 +141,7 @@ export function hearVacancy(turn: Turn, from: NodeName, message: Release): void 
     update(turn, { leader: { ...state.leader, stage: 'stopped' } });
   }
   const named = message.successor === config.node;
+  if (message.successor !== null && !named) hearSay(turn, message.successor);
   // A candidate that yields to this node: it may be waiting after a refusal, so it asks now.
   if (ended !== 'lease' && !leads && !(named && ended === 'promise')) return;
   // L13: only the holder of that epoch can vouch for its last revision.
@@ -151,6 +152,15 @@ export function hearVacancy(turn: Turn, from: NodeName, message: Release): void 
   if (leads) explain(turn, `${from} gave the role back (epoch ${message.epoch}).`);
   bePatient(turn, message);
   scheduleAttempt(turn);
+}
+
+/**
+ * Who names a successor has heard of it, so it can be reached, whatever this node has heard: its
+ * answer is worth a wait before a worse replica proposes (L14).
+ */
+function hearSay(turn: Turn, node: NodeName): void {
+  if (!isKnown(turn.config, node)) return;
+  update(turn, { heard: { ...turn.state.heard, [node]: turn.now } });
 }
 
 /**

@@ -169,6 +169,11 @@ export interface CoreState {
   readonly leader: Leader | null;
   /** What is known of the other nodes' replicas (L14). */
   readonly positions: Readonly<Record<NodeName, Position>>;
+  /**
+   * Better positions that others tell of another start of a node: which start is the newer one can't
+   * be told, so they replace nothing, but that node's own answer is worth a wait (L14).
+   */
+  readonly rumours: Readonly<Record<NodeName, Position>>;
   /** This node's replica as the last Propose showed it to everybody; for the order of asking. */
   readonly ownAsTold: Position | null;
   /** When each node was last heard, coarse. */
@@ -241,6 +246,7 @@ export function initialState(_config: CoreConfig): CoreState {
     recordless: [],
     leader: null,
     positions: {},
+    rumours: {},
     ownAsTold: null,
     heard: {},
     scoutOrder: [],

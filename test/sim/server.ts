@@ -186,7 +186,7 @@ export function deadmanLooks(world: World, machine: Machine, power: number): voi
   const period = deadmanPeriod / machine.rate;
   world.queue.push(world.now + period, happening.deadmanLook, machine.index, power, null);
   if (machine.nodeFrozen) {
-    machine.watchedSince = world.now;
+    if (machine.deadman) machine.watchedSince = world.now;
     return;
   }
   world.judge.stillRuns(world, machine);

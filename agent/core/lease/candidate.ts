@@ -159,9 +159,9 @@ function awaitsBetter(turn: Turn, attempt: Attempt): boolean {
   if (state.run.yield_until !== 0) return false;
   return asked(attempt.list).some((node) => {
     if (attempt.promises[node] !== undefined || attempt.refusals.includes(node)) return false;
-    const position = state.positions[node];
-    if (position === undefined || isLostMaster(turn, attempt, node)) return false;
-    return comparePositions(position, ownRow(state)) > 0;
+    if (isLostMaster(turn, attempt, node)) return false;
+    const told = [state.positions[node], state.rumours[node]];
+    return told.some((one) => one !== undefined && comparePositions(one, ownRow(state)) > 0);
   });
 }
 

@@ -53,11 +53,19 @@ export function hearPositions(turn: Turn, from: NodeName, told: readonly Positio
   let merged: Record<NodeName, Position> | null = null;
   for (const position of told) {
     if (position.node === turn.config.node || !isEligible(turn.config, position.node)) continue;
-    if (!replaces(position, (merged ?? positions)[position.node], position.node === from)) continue;
-    merged ??= { ...positions };
-    merged[position.node] = position;
+    const known = (merged ?? positions)[position.node];
+    if (replaces(position, known, position.node === from)) {
+      merged ??= { ...positions };
+      merged[position.node] = position;
+    } else if (known !== undefined && comparePositions(position, known) > 0) {
+      update(turn, { rumours: { ...turn.state.rumours, [position.node]: position } });
+    }
   }
   if (merged !== null) update(turn, { positions: merged });
+  if (turn.state.rumours[from] !== undefined) {
+    const { [from]: _answered, ...rumours } = turn.state.rumours;
+    update(turn, { rumours });
+  }
 }
 
 /** What the proposer `from` tells everybody about this node. */

@@ -5,6 +5,7 @@
  * Judged only when the vacancy was quiet (nothing went wrong after the last server stopped), for
  * yielding is bounded in time: with faults in between, a worse replica may rightly win.
  */
+import type { CoreState } from '../../../agent/core/state.ts';
 import type { Instant } from '../../../shared/time/duration.ts';
 import type { FaultKind } from '../fault-kinds.ts';
 import { canTalk } from '../network.ts';
@@ -47,9 +48,21 @@ function couldHaveWon(world: World, winner: Machine, other: Machine, since: numb
   if (other.failedAt > 0 && world.now - other.failedAt < other.config.sitOut * 1.1) return false;
   const { phase } = viewOf(world, other);
   if (phase === 'sitting_out') return false;
+  if (isTakenForDead(world, winner, other)) return false;
   if (!canTalk(world, winner.index, other.index)) return false;
   const peers = world.machines.filter(isAwake);
   return peers.every((peer) => canTalk(world, other.index, peer.index));
+}
+
+/**
+ * The lost master, just thawed: the winner has not heard it for longer than a lease may be silent.
+ * Nobody waits for its answer, for that wait would be part of every failover.
+ */
+function isTakenForDead(world: World, winner: Machine, other: Machine): boolean {
+  const lastEpoch = Math.max(...world.machines.map(({ server }) => server.epoch));
+  if (other.server.epoch !== lastEpoch) return false;
+  const heard = (winner.state as CoreState).heard[other.name];
+  return heard === undefined || bootClock(world, winner) - heard >= winner.config.fenceAfter;
 }
 
 const isAwake = (machine: Machine): boolean =>

@@ -7,10 +7,12 @@
  * four answers and one promotion. Judged only for machines that all reach each other and that
  * nobody else can disturb.
  */
+import { hasServed } from '../../../agent/core/lease/rows.ts';
 import type { CoreConfig, DiskRecord } from '../../../agent/core/types.ts';
 import type { MemberList } from '../../../shared/protocol/lease-messages.ts';
 import { canReach, canTalk } from '../network.ts';
 import { answers } from '../server.ts';
+import { headOf } from '../store.ts';
 import type { Machine, World } from '../world.ts';
 
 /** Longest promotion when nothing fails (steps.ts, server.ts) and room for late timers, ms. */
@@ -113,6 +115,8 @@ function mayElect(group: readonly Machine[], list: MemberList): boolean {
     (machine) =>
       machine.config.nodes[machine.index]?.eligible === true &&
       machine.disk !== null &&
-      !machine.leaving,
+      !machine.leaving &&
+      // A node without rows leaves the role alone once the cluster has had some.
+      (headOf(machine.store.chain) > 0 || !hasServed(machine.disk)),
   );
 }
