@@ -170,8 +170,8 @@ export interface CoreState {
   /** What is known of the other nodes' replicas (L14). */
   readonly positions: Readonly<Record<NodeName, Position>>;
   /**
-   * Better positions that others tell of another start of a node: which start is the newer one can't
-   * be told, so they replace nothing, but that node's own answer is worth a wait (L14).
+   * Better positions that others tell of another start of a node: which start is the newer one
+   * can't be told, so they replace nothing, but that node's own answer is worth a wait (L14).
    */
   readonly rumours: Readonly<Record<NodeName, Position>>;
   /** This node's replica as the last Propose showed it to everybody; for the order of asking. */
