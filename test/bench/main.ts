@@ -6,7 +6,7 @@
  * Exit status: 0 when every bar is reached, 1 when not, 2 when the call or the machine is wrong.
  */
 import { availableParallelism, loadavg } from 'node:os';
-import { isBatonError } from '../../shared/errors/baton-error.ts';
+import { runCommand } from '../lab/command.ts';
 import { faultTable } from '../lab/fault-table.ts';
 import { runKills } from '../lab/kills.ts';
 import { type Figure, makeResult, publishResult } from '../lab/result-file.ts';
@@ -32,21 +32,12 @@ const benchFailover = async (options: StageOptions & { kills: number }): Promise
   return { k3s, figures, complete: kills === options.kills };
 };
 
-/** Aborted by Ctrl-C and its like, so that every wait ends and everything is taken away. */
-const untilSignal = (): AbortController => {
-  const control = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => control.abort(signal));
-  }
-  return control;
-};
-
-const perform = async (options: BenchOptions, control: AbortController): Promise<boolean> => {
+const perform = async (options: BenchOptions, signal: AbortSignal): Promise<boolean> => {
   const startedAt = new Date();
   const colour = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
   const print = (line: string): void => console.log(line);
   const timeline = makeTimeline(print, { colour, startMs: startedAt.getTime() });
-  const stage = { ...options, timeline, subnet: SUBNET, signal: control.signal, log: print };
+  const stage = { ...options, timeline, subnet: SUBNET, signal, log: print };
   const measured =
     options.bench === 'failover' ? await benchFailover(stage) : await benchReplication(stage);
   const { k3s, figures, complete } = measured;
@@ -66,27 +57,13 @@ const perform = async (options: BenchOptions, control: AbortController): Promise
   return result.ok;
 };
 
-const main = async (): Promise<number> => {
+const main = async (signal: AbortSignal): Promise<number> => {
   const options = readBenchOptions(process.argv.slice(2), process.env);
   if (options === null) {
     console.log(BENCH_USAGE);
     return 0;
   }
-  const control = untilSignal();
-  try {
-    return (await perform(options, control)) ? 0 : 1;
-  } catch (error) {
-    if (!control.signal.aborted) throw error;
-    console.log(`ended by ${String(control.signal.reason)}; nothing is left behind`);
-    return 130;
-  }
+  return (await perform(options, signal)) ? 0 : 1;
 };
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  const words = isBatonError(error) ? error.message : ((error as Error).stack ?? String(error));
-  console.error(`error: ${words}`);
-  const wrongCall = isBatonError(error) && ['settings-invalid', 'port-in-use'].includes(error.code);
-  process.exitCode = wrongCall ? 2 : 1;
-}
+await runCommand(main);

@@ -8,7 +8,7 @@
  * machine lab does.
  */
 
-import { isBatonError } from '../../shared/errors/baton-error.ts';
+import { runCommand } from './command.ts';
 import { DEMO_USAGE, type DemoOptions, readDemoOptions } from './demo-options.ts';
 import { faultTable } from './fault-table.ts';
 import { killAgainAndAgain } from './kills.ts';
@@ -96,25 +96,16 @@ const conclude = (stage: Stage, outcome: Outcome, options: DemoOptions, began: D
   return { ok: result.ok, safe: isSafe(result.figures) && conditions.every(Boolean) };
 };
 
-/** Aborted by Ctrl-C and its like, so that every wait ends and everything is taken away. */
-const untilSignal = (): AbortController => {
-  const control = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => control.abort(signal));
-  }
-  return control;
-};
-
 const perform = async (
   options: DemoOptions,
   timeline: Timeline,
-  control: AbortController,
+  signal: AbortSignal,
   began: Date,
 ): Promise<Verdict> => {
   const stage = await setStage({
     ...options,
     timeline,
-    signal: control.signal,
+    signal,
     log: timeline.print,
   });
   try {
@@ -135,7 +126,7 @@ const perform = async (
   }
 };
 
-const main = async (): Promise<number> => {
+const main = async (signal: AbortSignal): Promise<number> => {
   const options = readDemoOptions(process.argv.slice(2), process.env);
   if (options === null) {
     console.log(DEMO_USAGE);
@@ -144,29 +135,12 @@ const main = async (): Promise<number> => {
   const began = new Date();
   const colour = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
   const timeline = makeTimeline((line) => console.log(line), { colour, startMs: began.getTime() });
-  const control = untilSignal();
-  try {
-    const { ok, safe } = await perform(options, timeline, control, began);
-    const seconds = ((Date.now() - began.getTime()) / 1000).toFixed(0);
-    const safety = safe ? 'nothing lost, never two servers' : 'NOT SAFE';
-    const bars = ok ? 'all bars reached' : 'NOT all bars reached';
-    timeline.print(`${safety}; ${bars} in ${seconds} s`);
-    return safe ? 0 : 1;
-  } catch (error) {
-    if (control.signal.aborted) {
-      timeline.print(`ended by ${String(control.signal.reason)}; nothing is left behind`);
-      return 130;
-    }
-    throw error;
-  }
+  const { ok, safe } = await perform(options, timeline, signal, began);
+  const seconds = ((Date.now() - began.getTime()) / 1000).toFixed(0);
+  const safety = safe ? 'nothing lost, never two servers' : 'NOT SAFE';
+  const bars = ok ? 'all bars reached' : 'NOT all bars reached';
+  timeline.print(`${safety}; ${bars} in ${seconds} s`);
+  return safe ? 0 : 1;
 };
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  console.error(
-    `error: ${isBatonError(error) ? error.message : ((error as Error).stack ?? error)}`,
-  );
-  const wrongCall = isBatonError(error) && ['settings-invalid', 'port-in-use'].includes(error.code);
-  process.exitCode = wrongCall ? 2 : 1;
-}
+await runCommand(main);
