@@ -16,8 +16,8 @@
 
 import { isBatonError } from '../shared/errors/baton-error.ts';
 import type { Clock, TimerHandle } from '../shared/ports/clock.ts';
-import { type Instant, instant, seconds } from '../shared/time/duration.ts';
-import { isSaidOnce } from './core/said-once.ts';
+import { after, type Instant, instant, seconds } from '../shared/time/duration.ts';
+import { mustRepeat } from './core/repeats.ts';
 import type { AgentEvent, Decision, Effect, TimerName } from './core/types.ts';
 
 /** The pure part, with its configuration bound: `mastership.ts` in the daemon, a fake in tests. */
@@ -92,6 +92,13 @@ export function createLoop<State>(
     return null;
   };
 
+  const repeat = (event: AgentEvent, effects: readonly Effect[], at: Instant): void => {
+    if (!mustRepeat(event, effects)) return;
+    // By its name, so that one armed meanwhile replaces it.
+    if (event.kind === 'timer') timers.arm(event.timer, after(at, AGAIN));
+    else clock.in(AGAIN, () => post(event));
+  };
+
   const turn = (event: AgentEvent): void => {
     const at = now();
     const decision = core.decide(state, event, at);
@@ -101,7 +108,7 @@ export function createLoop<State>(
         // Handling it needs the same medium: without the pause the two would chase each other.
         if (event.kind === 'persist_failed') clock.in(AGAIN, () => post(failure));
         else queue.unshift(failure);
-        if (isSaidOnce(event)) clock.in(AGAIN, () => post(event));
+        repeat(event, decision.effects, at);
         return;
       }
     }

@@ -5,22 +5,17 @@
  * change of stage. Whoever has seen a higher epoch ignores the lower one; a holder that hears a
  * higher one fences itself. Following decides nothing about who may serve.
  */
-import type {
-  Announce,
-  MemberList,
-  NodeName,
-  Release,
-} from '../../shared/protocol/lease-messages.ts';
+import type { Announce, NodeName, Release } from '../../shared/protocol/lease-messages.ts';
 import { after, milliseconds } from '../../shared/time/duration.ts';
-import { foundingList } from './lease/member-list.ts';
+import { listUnder } from './lease/contact.ts';
 import { wishToJoin } from './lease/membership.ts';
-import { isEligible, isKnown, others } from './lease/roles.ts';
+import { noteHeard } from './lease/presence.ts';
+import { isEligible, others } from './lease/roles.ts';
 import { recordServed } from './lease/rows.ts';
 import { endVacancy, scheduleAttempt } from './lease/vacancy.ts';
 import { hearRelease, recordEpoch } from './lease/voter.ts';
 import type { Leader } from './state.ts';
 import { explain, knownEpoch, orderStep, send, type Turn, update, updateRun } from './turn.ts';
-import type { CoreConfig } from './types.ts';
 
 /** As holder: tells everybody. */
 export function announce(turn: Turn, stopped = false): void {
@@ -92,21 +87,6 @@ export function hearAnnounce(turn: Turn, from: NodeName, message: Announce): voi
   wishToJoin(turn, from);
 }
 
-/**
- * L12: where the list is this node alone, nobody else can win an epoch without its vote, unless by
- * force, which the other end did without meeting this list. On contact that list is void: from here
- * on the other one's vote is needed, and its answer tells its true list.
- */
-function listUnder(
-  list: MemberList,
-  epoch: number,
-  master: NodeName,
-  config: CoreConfig,
-): MemberList {
-  const alone = list.committed && list.members.every((member) => member === config.node);
-  return alone ? { ...foundingList([master]), epoch } : list;
-}
-
 const isChange = (before: Leader | null, leader: Leader): boolean =>
   before === null ||
   before.epoch !== leader.epoch ||
@@ -141,7 +121,9 @@ export function hearVacancy(turn: Turn, from: NodeName, message: Release): void 
     update(turn, { leader: { ...state.leader, stage: 'stopped' } });
   }
   const named = message.successor === config.node;
-  if (message.successor !== null && !named) hearSay(turn, message.successor);
+  // Who names a successor has heard of it, so it can be reached, whatever this node has heard: its
+  // answer is worth a wait before a worse replica proposes (L14).
+  if (message.successor !== null && !named) noteHeard(turn, message.successor);
   // A candidate that yields to this node: it may be waiting after a refusal, so it asks now.
   if (ended !== 'lease' && !leads && !(named && ended === 'promise')) return;
   // L13: only the holder of that epoch can vouch for its last revision.
@@ -152,15 +134,6 @@ export function hearVacancy(turn: Turn, from: NodeName, message: Release): void 
   if (leads) explain(turn, `${from} gave the role back (epoch ${message.epoch}).`);
   bePatient(turn, message);
   scheduleAttempt(turn);
-}
-
-/**
- * Who names a successor has heard of it, so it can be reached, whatever this node has heard: its
- * answer is worth a wait before a worse replica proposes (L14).
- */
-function hearSay(turn: Turn, node: NodeName): void {
-  if (!isKnown(turn.config, node)) return;
-  update(turn, { heard: { ...turn.state.heard, [node]: turn.now } });
 }
 
 /**

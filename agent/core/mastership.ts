@@ -17,6 +17,7 @@ import {
   candidateRefuse,
   candidateTimer,
 } from './lease/candidate.ts';
+import { correct, hearContact, seekContact } from './lease/contact.ts';
 import { forceNow } from './lease/forced.ts';
 import {
   fenceTimer,
@@ -30,6 +31,7 @@ import {
 import { answerLearn, hearLearned, learn } from './lease/learning.ts';
 import { hearMembership, hearWishAnswer, repeatLeave } from './lease/membership.ts';
 import { hearAcknowledgement, hearPositions } from './lease/positions.ts';
+import { noteHeard } from './lease/presence.ts';
 import { isKnown } from './lease/roles.ts';
 import { scheduleAttempt } from './lease/vacancy.ts';
 import { answerPrepare, answerPropose } from './lease/voter.ts';
@@ -84,7 +86,7 @@ function route(turn: Turn, event: Exclude<AgentEvent, { kind: 'started' }>): voi
 
 function hear(turn: Turn, from: NodeName, message: LeaseMessage): void {
   if (!isKnown(turn.config, from) || from === turn.config.node) return;
-  hearPresence(turn, from);
+  noteHeard(turn, from);
   switch (message.kind) {
     case 'prepare':
       return send(turn, from, answerPrepare(turn, from, message));
@@ -106,23 +108,15 @@ function hear(turn: Turn, from: NodeName, message: LeaseMessage): void {
     case 'learn':
       return answerLearn(turn, from, message);
     case 'learned':
-      if (hearWishAnswer(turn, message)) return;
+      if (hearContact(turn, from, message) || hearWishAnswer(turn, message)) return;
       return hearLearned(turn, from, message);
     case 'announce':
       overtaken(turn, message.epoch, message.master, from);
+      correct(turn, from, message);
       return hearAnnounce(turn, from, message);
     case 'membership':
       return hearMembership(turn, from, message);
   }
-}
-
-/**
- * Who was heard lately, in steps of a second: liveness for people and for L14, never for safety.
- */
-function hearPresence(turn: Turn, from: NodeName): void {
-  const before = turn.state.heard[from];
-  if (before !== undefined && turn.now - before < 1000) return;
-  update(turn, { heard: { ...turn.state.heard, [from]: turn.now } });
 }
 
 function ring(turn: Turn, timer: TimerName): void {
@@ -137,7 +131,7 @@ function ring(turn: Turn, timer: TimerName): void {
     case 'candidate':
       return candidateTimer(turn);
     case 'learn':
-      return learn(turn);
+      return turn.state.disk === null ? learn(turn) : seekContact(turn);
     case 'retire':
       return repeatLeave(turn);
     case 'silence':
@@ -157,21 +151,11 @@ function ring(turn: Turn, timer: TimerName): void {
 const retryAfterFailure = milliseconds(1000);
 
 /**
- * The state of the failed turn is gone, its timers with it: what must not be forgotten is armed
- * again. Nothing is written here, or a full disk would spin.
+ * The state of the failed turn is gone, and its timers with it. The caller repeats what came once
+ * (duty 1); a message that would have begun an attempt comes from a node that may be gone by now.
+ * Nothing is written here, or a full disk would spin.
  */
 function persistFailed(turn: Turn, what: 'disk' | 'run', detail: string): void {
-  const { state, now, config } = turn;
-  const again = after(now, retryAfterFailure);
-  const { held } = state.run;
   explain(turn, `could not write its ${what} record (${detail}): nothing was promised.`);
-  if (held !== null) {
-    arm(turn, 'renew', after(now, config.answerTimeout));
-    arm(turn, 'fence', now < held.deadline ? held.deadline : again);
-    return;
-  }
-  if (state.attempt !== null) arm(turn, 'answers', again);
-  if (state.disk === null) arm(turn, 'learn', again);
-  if (now < state.run.silent_until) arm(turn, 'silence', state.run.silent_until);
-  arm(turn, 'candidate', again);
+  if (turn.state.run.held === null) arm(turn, 'candidate', after(turn.now, retryAfterFailure));
 }

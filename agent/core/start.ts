@@ -7,6 +7,7 @@
  * runs without a lease is stopped at once.
  */
 import { after, instant } from '../../shared/time/duration.ts';
+import { seekContact } from './lease/contact.ts';
 import { nextRound } from './lease/holder.ts';
 import { learn } from './lease/learning.ts';
 import { isEligible, takesPart } from './lease/roles.ts';
@@ -37,6 +38,7 @@ export function start(turn: Turn, facts: StartFacts): void {
   else resume(turn, survived.state as unknown as RunState, facts);
   if (!takesPart(config)) return;
   if (turn.state.disk === null) learn(turn);
+  else seekContact(turn);
   scheduleAttempt(turn);
 }
 

@@ -7,7 +7,8 @@
  *  1. Carry the effects out in order. `persist_*` effects come before every `send` that depends
  *     on them; a persist that fails drops the rest of the list **and the new state**: the old state
  *     stays, and the event `persist_failed` follows. An event that nobody else repeats
- *     (`isSaidOnce`) is fed again a second later, or a promotion would wait for its step forever.
+ *     (`mustRepeat`) is fed again a second later, or a promotion would wait for its step forever;
+ *     a timer of the same name that is armed meanwhile replaces it.
  *  2. Feed each event with the boot clock's `now`; `now` never goes back within one boot.
  *  3. Report every `step` effect's outcome as a `step_done` event, exactly once.
  *  4. Arm timers as asked; a timer of the same name replaces the earlier one. Late is allowed,

@@ -176,6 +176,7 @@ export class CoreCluster {
       const persist = decision.effects.find((effect) => effect.kind.startsWith('persist'));
       if (persist !== undefined && event.kind !== 'persist_failed') {
         this.give(name, { kind: 'persist_failed', what: 'disk', detail: 'full' });
+        if (event.kind === 'timer') machine.timers.set(event.timer, this.now + 1000);
         return;
       }
     }

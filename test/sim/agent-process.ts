@@ -6,7 +6,7 @@
  * earlier one, late but never early. A process that is stopped keeps its events in its sockets, up
  * to a bound. A fault may kill or stop the process between two effects.
  */
-import { isSaidOnce } from '../../agent/core/said-once.ts';
+import { mustRepeat } from '../../agent/core/repeats.ts';
 import type { AgentEvent, Effect, TimerName } from '../../agent/core/types.ts';
 import type { Instant } from '../../shared/time/duration.ts';
 import { breakAgent } from './machine.ts';
@@ -43,6 +43,8 @@ const timerNumber = Object.fromEntries(timerNames.map((name, index) => [name, in
 
 /** What a stopped process finds in its sockets when it goes on. */
 const inboxBound = 256;
+/** An event whose turn failed comes again after this time, ms. */
+const again = 1000;
 /** Failed persists in a row within one event before the judge calls it a loop. */
 const persistBound = 4;
 
@@ -61,23 +63,23 @@ export function feed(world: World, machine: Machine, event: AgentEvent, depth = 
   machine.before = before;
   machine.state = decision.state;
   const counted = machine.counted;
-  const failed = carryOut(world, machine, decision.effects, 0);
+  const turn = { event, effects: decision.effects, from: 0 };
+  const failed = carryOut(world, machine, turn);
   if (failed === null) return;
   machine.counted = counted;
-  if (isSaidOnce(event)) {
-    world.queue.push(world.now + 1000, happening.feed, machine.index, machine.life, event);
-  }
-  persistFailed(world, machine, failed, depth);
+  persistFailed(world, machine, turn, failed, depth);
 }
 
-/** The old state stays, and the core is told. */
+/** The old state stays, what came once is repeated (duty 1), and the core is told. */
 function persistFailed(
   world: World,
   machine: Machine,
+  { event, effects }: Suspended,
   failed: 'disk' | 'run',
   depth: number,
 ): void {
   machine.state = machine.before;
+  if (mustRepeat(event, effects)) repeat(world, machine, event);
   if (depth >= persistBound) {
     world.judge.violate(world, 'persist-loop', `${machine.name} retries a failing write forever`);
     return;
@@ -86,17 +88,21 @@ function persistFailed(
   feed(world, machine, { kind: 'persist_failed', what: failed, detail }, depth + 1);
 }
 
+function repeat(world: World, machine: Machine, event: AgentEvent): void {
+  if (event.kind === 'timer') {
+    armTimer(world, machine, event.timer, bootClock(world, machine) + again);
+  } else {
+    world.queue.push(world.now + again, happening.feed, machine.index, machine.life, event);
+  }
+}
+
 /** The kind of write that failed, or null when everything (up to a break) was done. */
-function carryOut(
-  world: World,
-  machine: Machine,
-  effects: readonly Effect[],
-  from: number,
-): 'disk' | 'run' | null {
+function carryOut(world: World, machine: Machine, turn: Suspended): 'disk' | 'run' | null {
+  const { event, effects, from } = turn;
   for (let i = from; i < effects.length; i += 1) {
     const effect = effects[i] as Effect;
     if (machine.breakBy !== null && strikes(machine, effect)) {
-      breakAgent(world, machine, { effects, from: i });
+      breakAgent(world, machine, { event, effects, from: i });
       return null;
     }
     const failed = execute(world, machine, effect);
@@ -116,9 +122,9 @@ function strikes(machine: Machine, effect: Effect): boolean {
 /** Goes on with a decision that a freeze interrupted. */
 export function resume(world: World, machine: Machine, rest: Suspended): void {
   machine.resumes = true;
-  const failed = carryOut(world, machine, rest.effects, rest.from);
+  const failed = carryOut(world, machine, rest);
   machine.resumes = false;
-  if (failed !== null) persistFailed(world, machine, failed, 0);
+  if (failed !== null) persistFailed(world, machine, rest, failed, 0);
 }
 
 function execute(world: World, machine: Machine, effect: Effect): 'disk' | 'run' | null {

@@ -64,8 +64,7 @@ export const faultKinds = {
   crash_loop: inside(3000, 20_000, 'the server process ends soon after each start'),
   ranking: inside(0, 0, 'the scout sends some order, also a wrong one'),
   move: inside(0, 0, 'planned handover to some node, or to the best one'),
-  // Beyond: each of the two may come back alone, without contact, to a history of its own (L12).
-  promote: beyond(20_000, 40_000, 'one of two nodes dies and the other is promoted by force'),
+  promote: inside(20_000, 40_000, 'one of two nodes dies for good and the other is promoted'),
   cold_start: inside(500, 8000, 'all machines lose power and come back one by one'),
   drift_beyond: beyond(60_000, 60_000, 'a boot clock runs up to 30 % wrong'),
   clock_pause: beyond(2000, 15_000, 'a virtual machine is paused: its boot clock stands still'),

@@ -56,7 +56,7 @@ export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profi
   return {
     seed,
     profile,
-    class: isBeyondModel || faults.some(({ kind }) => isBeyond(kind)) ? 'beyond' : 'inside',
+    class: isBeyondModel ? 'beyond' : 'inside',
     length: minute,
     nodes: shape.nodes,
     configs: shape.configs,

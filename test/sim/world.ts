@@ -76,6 +76,7 @@ export interface LeaseFile {
 
 /** A decision interrupted between two effects; carried out to the end when the process goes on. */
 export interface Suspended {
+  readonly event: AgentEvent;
   readonly effects: readonly Effect[];
   readonly from: number;
 }

@@ -10,7 +10,6 @@ import type { Learned, Membership, NodeName } from '../../../shared/protocol/lea
 import { after, milliseconds } from '../../../shared/time/duration.ts';
 import type { CoreState } from '../state.ts';
 import { arm, explain, reply, send, type Turn, update, updateDisk, updateRun } from '../turn.ts';
-import type { CoreConfig } from '../types.ts';
 import { changedList, compareLists } from './member-list.ts';
 import { isVoter } from './roles.ts';
 import { listIsKnown } from './rounds.ts';
@@ -147,6 +146,3 @@ function goWhenLeft(turn: Turn): boolean {
   if (state.stopping) reply(turn, 'shutdown', true, 'left the voters');
   return true;
 }
-
-export const isAlone = (state: CoreState, config: CoreConfig): boolean =>
-  state.disk?.list.members.every((node) => node === config.node) ?? true;

@@ -8,6 +8,7 @@ import type { AgentEvent, DiskRecord, Effect, Step } from '../../../agent/core/t
 import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
 import type { Chain } from '../store.ts';
 import { bootClock, type Machine, type World } from '../world.ts';
+import { isApart } from './apart.ts';
 import { isBestReplica } from './best-replica.ts';
 import { answersUnwritten, diskOnlyRises, epochRules } from './epochs.ts';
 import { type RevisionRules, releaseKeepsPromise, revisionRules } from './revisions.ts';
@@ -204,6 +205,11 @@ class RuleJudge implements Judge {
   }
 
   #tenureBegins(world: World, machine: Machine, epoch: number): void {
+    if (isApart(world, machine, epoch)) {
+      world.trace?.note(world, null, 'two histories by force, without contact: the schedule ends');
+      world.ended = true;
+      return;
+    }
     // A decision that a freeze interrupted was made earlier; its deadline has passed by now.
     if (!machine.resumes) this.#report(world, 'two-leases', whoElseHolds(world, machine));
     world.coverage.counts.tenures += 1;

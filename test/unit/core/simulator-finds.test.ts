@@ -15,6 +15,12 @@ function serving(nodes: Record<string, object> = three): CoreCluster {
 
 const since = (cluster: CoreCluster, mark: number): string => cluster.trace.slice(mark).join('\n');
 
+const promote = {
+  kind: 'command',
+  id: 'p',
+  command: { name: 'promote', other_is_dead: true },
+} as const;
+
 const move = (to: string | null) =>
   ({ kind: 'command', id: '7', command: { name: 'move', to } }) as const;
 
@@ -103,8 +109,7 @@ describe('bugs that the simulator found', () => {
     cluster.powerOff('b', 'a');
     cluster.boot('b');
     cluster.run(9000);
-    const command = { name: 'promote', other_is_dead: true } as const;
-    cluster.give('b', { kind: 'command', id: '1', command });
+    cluster.give('b', promote);
     cluster.run(10_000);
     expect(cluster.serving()).toEqual(['b']);
     cluster.boot('a');
@@ -123,5 +128,65 @@ describe('bugs that the simulator found', () => {
     expect(cluster.trace.join('\n')).toContain('gives the role back: the server ended');
     cluster.run(1000);
     expect(cluster.view('a').phase).not.toBe('serving');
+  });
+
+  it('20: a promotion by force that could not be written is tried again', () => {
+    const cluster = serving({ a: {}, b: {} });
+    cluster.powerOff('a');
+    cluster.run(20_000);
+    cluster.give('b', promote);
+    cluster.failPersist = 'b';
+    cluster.run(5000);
+    expect(cluster.view('b').list?.members).toContain('a');
+    cluster.failPersist = null;
+    cluster.run(6000);
+    expect(cluster.serving()).toEqual(['b']);
+  });
+
+  it('20: and a server that was stopped is not kept in the role', () => {
+    const cluster = serving();
+    cluster.failPersist = 'a';
+    cluster.passes = () => false;
+    cluster.run(6000);
+    const mark = cluster.trace.length;
+    cluster.failPersist = null;
+    cluster.passes = () => true;
+    cluster.run(1500);
+    expect(since(cluster, mark)).toContain('a fences itself, epoch 1');
+  });
+
+  it('21: two lists of one meet before either wins, when both come back together', () => {
+    const cluster = serving({ a: {}, b: {} });
+    cluster.give('b', { kind: 'stopping', why: 'shutdown' });
+    cluster.run(3000);
+    cluster.powerOff('b', 'a');
+    cluster.setDatastore('b', { lineageEpoch: 1, revision: 9, clean: true, source: 'replica' });
+    cluster.boot('b');
+    cluster.run(9000);
+    cluster.give('b', promote);
+    cluster.run(10_000);
+    expect(cluster.serving()).toEqual(['b']);
+    cluster.powerOff('b');
+    const mark = cluster.trace.length;
+    cluster.boot('a', 'b');
+    cluster.run(60_000);
+    expect(since(cluster, mark)).toContain('a learns from b that b was promoted without it');
+    expect(since(cluster, mark)).not.toContain('a won the lease');
+    expect(cluster.serving()).toEqual(['b']);
+  });
+
+  it('21: a node that is heard is not taken for dead', () => {
+    const cluster = serving({ a: {}, b: {} });
+    cluster.give('b', { kind: 'stopping', why: 'shutdown' });
+    cluster.run(3000);
+    cluster.powerOff('b', 'a');
+    cluster.setDatastore('b', { lineageEpoch: 1, revision: 9, clean: true, source: 'replica' });
+    cluster.boot('b');
+    cluster.give('b', promote);
+    cluster.run(4000);
+    cluster.boot('a');
+    cluster.run(60_000);
+    expect(cluster.trace.join('\n')).toContain('b is not promoted alone after all: a lives');
+    expect(cluster.serving()).toEqual(['a']);
   });
 });

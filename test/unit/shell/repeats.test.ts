@@ -1,5 +1,6 @@
 /** An event that nobody repeats survives a full disk: the loop says it again (bug 2 of BUGS.md). */
 import { expect, test } from 'vitest';
+import { mustRepeat } from '../../../agent/core/repeats.ts';
 import type { AgentEvent, Effect } from '../../../agent/core/types.ts';
 import { createLoop, type Executors } from '../../../agent/loop.ts';
 import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
@@ -56,4 +57,19 @@ test('a reading does not: the next one follows by itself', () => {
   loop.post({ kind: 'ranking', order: [] });
   clock.advance(seconds(10));
   expect(seen).toEqual(['ranking', 'persist_failed']);
+});
+
+test('a timer rings again by its name, so that one armed meanwhile replaces it', () => {
+  const { loop, clock, seen } = loopOnFullDisk('timer');
+  loop.post({ kind: 'timer', timer: 'sit-out' });
+  clock.advance(seconds(1));
+  expect(seen).toEqual(['timer', 'persist_failed', 'timer']);
+  clock.advance(seconds(10));
+  expect(seen).toHaveLength(3);
+});
+
+test('a reading whose turn has stopped a server comes again', () => {
+  const fence: Effect = { kind: 'fence', epoch: 3, reason: 'a higher epoch' };
+  expect(mustRepeat({ kind: 'ranking', order: [] }, [fence])).toBe(true);
+  expect(mustRepeat({ kind: 'ranking', order: [] }, [])).toBe(false);
 });
