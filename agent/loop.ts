@@ -78,20 +78,6 @@ export function createLoop<State>(
     return latest;
   };
 
-  /** Null, or the event that must follow a persist that failed. */
-  const carryOut = (effect: Effect): AgentEvent | null => {
-    if (effect.kind === 'timer') timers.arm(effect.timer, effect.at);
-    else if (effect.kind === 'cancel_timer') timers.disarm(effect.timer);
-    else {
-      const outcome = attempt(executors, effect, observer);
-      if (outcome && isPersist(effect)) {
-        const what = effect.kind === 'persist_disk' ? 'disk' : 'run';
-        return { kind: 'persist_failed', what, detail: outcome.failed };
-      }
-    }
-    return null;
-  };
-
   const repeat = (event: AgentEvent, effects: readonly Effect[], at: Instant): void => {
     if (!mustRepeat(event, effects)) return;
     // By its name, so that one armed meanwhile replaces it.
@@ -103,7 +89,7 @@ export function createLoop<State>(
     const at = now();
     const decision = core.decide(state, event, at);
     for (const effect of decision.effects) {
-      const failure = carryOut(effect);
+      const failure = carryOut(effect, executors, timers, observer);
       if (failure !== null) {
         // Handling it needs the same medium: without the pause the two would chase each other.
         if (event.kind === 'persist_failed') clock.in(AGAIN, () => post(failure));
@@ -135,6 +121,25 @@ export function createLoop<State>(
   };
 
   return { post, state: () => state, now, stop };
+}
+
+/** Null, or the event that must follow a persist that failed. */
+function carryOut(
+  effect: Effect,
+  executors: Executors,
+  timers: NamedTimers,
+  observer: Pick<Observer<never>, 'problem'>,
+): AgentEvent | null {
+  if (effect.kind === 'timer') timers.arm(effect.timer, effect.at);
+  else if (effect.kind === 'cancel_timer') timers.disarm(effect.timer);
+  else {
+    const outcome = attempt(executors, effect, observer);
+    if (outcome && isPersist(effect)) {
+      const what = effect.kind === 'persist_disk' ? 'disk' : 'run';
+      return { kind: 'persist_failed', what, detail: outcome.failed };
+    }
+  }
+  return null;
 }
 
 const isPersist = (effect: Effect): boolean =>
