@@ -44,6 +44,7 @@ export class Observer {
   readonly #clock = systemClock();
   readonly #reports = new Map<string, { report: NodeReport; atMs: number }>();
   readonly #last = new Map<string, Sighting>();
+  readonly #boots = new Map<string, { id: string; atMs: number }>();
   readonly #busy = new Set<string>();
   readonly #sightings: Sighting[] = [];
   readonly #holders: Holder[] = [];
@@ -78,6 +79,11 @@ export class Observer {
     return known === undefined || known.atMs < Date.now() - maxAgeMs ? null : known.report;
   }
 
+  /** Wall clock at the first word of the node's present boot, ms; null before it. */
+  bootHeardMs(node: string): number | null {
+    return this.#boots.get(node)?.atMs ?? null;
+  }
+
   /** The first time that a node other than `lost` stopped calling it master. */
   firstMissed(lost: string, sinceMs: number): Sighting | null {
     const missed = (one: Sighting) =>
@@ -95,6 +101,8 @@ export class Observer {
   }
 
   #ask(node: WatchedNode): void {
+    // What a machine said before it lost its power is no word of the next boot.
+    if (!node.on) this.#reports.delete(node.name);
     if (!node.on || this.#busy.has(node.name)) return;
     this.#busy.add(node.name);
     void askAgent(this.#clock, node.place.controlSocket, { verb: 'status' })
@@ -109,6 +117,9 @@ export class Observer {
     if (self === undefined) return; // It cannot tell yet: it has only just started.
     const atMs = Date.now();
     this.#reports.set(node, { report: self, atMs });
+    if (this.#boots.get(node)?.id !== self.boot_id) {
+      this.#boots.set(node, { id: self.boot_id, atMs });
+    }
     const { role, phase, master, epoch } = self;
     const sighting = { atMs, node, role, phase, master, epoch };
     if (same(this.#last.get(node), sighting)) return;

@@ -1,5 +1,6 @@
 /** What a case is, and what several of them ask. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { FleetShape } from './fleet.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
@@ -17,6 +18,8 @@ export interface CaseReport {
   readonly memoryLost?: boolean;
   /** Answers of a server that was thawed after another took over. */
   readonly thawedAnswers?: number;
+  /** Claims that this host was too slow to test, each a sentence with the measurement. */
+  readonly notJudged?: readonly string[];
   /** Sentences; each makes the case fail. */
   readonly wrong: readonly string[];
 }
@@ -26,6 +29,8 @@ export interface Case {
   readonly what: string;
   /** May be drawn in `--rounds`. */
   readonly random: boolean;
+  /** Another cluster than the command line asks for; then it is never drawn. */
+  readonly fleet?: Partial<FleetShape>;
   readonly play: (stage: Stage) => Promise<CaseReport>;
 }
 

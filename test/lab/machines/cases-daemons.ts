@@ -93,7 +93,7 @@ const coordinatorsLost = async (stage: Stage): Promise<CaseReport> => {
   stage.tell(`${old.name}, the server, has lost its power too`);
   const { server, gapMs } = await stage.failover(atMs, old);
   stage.tell(`${server.name} serves after ${gapMs} ms`);
-  await stage.boot(old);
+  await old.boot();
   for (const machine of stage.fleet.machines.filter((one) => one !== old)) {
     await machine.call('systemctl', 'start', unit);
   }

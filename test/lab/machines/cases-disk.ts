@@ -17,7 +17,7 @@ const emptyCard = async (stage: Stage): Promise<CaseReport> => {
   stage.tell(`${old.name}, the server, is dead and gets a new card`);
   const { server, gapMs } = await stage.failover(atMs, old);
   stage.tell(`${server.name} serves after ${gapMs} ms`);
-  await stage.boot(old);
+  await old.boot();
   await stage.settled();
   return { gapMs, powerCut: true, lossesAtMs: atMs, wrong: [] };
 };
@@ -31,10 +31,10 @@ const twoCut = async (stage: Stage): Promise<CaseReport> => {
   await sleep(WATCH_MS);
   const lonely = stage.probes.firstReady(atMs + IN_FLIGHT_MS);
   const wrong = lonely === null ? [] : [`${lonely.node} served without a majority`];
-  await stage.boot(other);
+  await other.boot();
   const { server, gapMs } = await stage.failover(atMs + IN_FLIGHT_MS, old);
   stage.tell(`${server.name} serves after ${gapMs} ms`);
-  await stage.boot(old);
+  await old.boot();
   await stage.settled();
   return { gapMs, lossesAtMs: atMs, wrong };
 };

@@ -40,12 +40,12 @@ const powerCut =
     const old = await stage.settled();
     const atMs = await old.cutPower();
     stage.tell(`${old.name}, the server, has lost its power`);
-    if (returnAtOnce) await stage.boot(old);
+    if (returnAtOnce) await old.boot();
     // The old server itself may serve again; answers on their way at the cut are not that.
     const sinceMs = returnAtOnce ? atMs + IN_FLIGHT_MS : atMs;
     const { server, gapMs } = await stage.failover(sinceMs, returnAtOnce ? null : old);
     stage.tell(`${server.name} serves after ${gapMs} ms`);
-    if (!returnAtOnce) await stage.boot(old);
+    if (!returnAtOnce) await old.boot();
     await stage.settled();
     return { gapMs, powerCut: !returnAtOnce, lossesAtMs: atMs, wrong: [] };
   };
@@ -58,7 +58,7 @@ const receiverCut = async (stage: Stage): Promise<CaseReport> => {
   stage.tell(`${receiver.name}, a receiver, has lost its power`);
   await sleep(WATCH_MS);
   const pause = stage.longestPauseMs(atMs);
-  await stage.boot(receiver);
+  await receiver.boot();
   const wrong = await unmoved(stage, server, epoch);
   if (pause > NO_PAUSE_MS) wrong.push(`writes stood still for ${pause} ms while a receiver died`);
   return { gapMs: null, lossesAtMs: null, wrong };
@@ -70,7 +70,7 @@ const allOff = async (stage: Stage): Promise<CaseReport> => {
   stage.tell('the power of all machines is gone');
   // Answers that were under way at the cut arrive a moment later.
   const atMs = Math.max(...cuts) + IN_FLIGHT_MS;
-  for (const machine of stage.fleet.machines) await stage.boot(machine);
+  for (const machine of stage.fleet.machines) await machine.boot();
   const { server } = await stage.failover(atMs, null);
   stage.tell(`${server.name} serves again; it was ${old.name}`);
   await stage.settled();
@@ -112,7 +112,6 @@ const cable = async (stage: Stage): Promise<CaseReport> => {
 const reboot = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();
   const atMs = await old.reboot();
-  stage.rebooted(old);
   stage.tell(`${old.name}, the server, rebooted in order`);
   const { server, gapMs } = await stage.failover(atMs, old);
   stage.tell(`${server.name} serves after ${gapMs} ms`);

@@ -6,8 +6,18 @@
  * serves, somebody does not return).
  */
 import type { Case } from './case.ts';
+import { clockCases } from './cases-clock.ts';
+import { clusterCases } from './cases-cluster.ts';
 import { daemonCases } from './cases-daemons.ts';
 import { diskCases } from './cases-disk.ts';
 import { machineCases } from './cases-machine.ts';
+import { startCases } from './cases-start.ts';
 
-export const cases: readonly Case[] = [...machineCases, ...diskCases, ...daemonCases];
+export const cases: readonly Case[] = [
+  ...machineCases,
+  ...diskCases,
+  ...daemonCases,
+  ...clusterCases,
+  ...startCases,
+  ...clockCases,
+];

@@ -73,8 +73,8 @@ export class ControlGroup {
   readonly #paths: readonly string[];
   readonly #unified: string;
 
-  constructor(run: string, machine: string) {
-    this.#paths = hierarchies().map((mount) => join(mount, groupName(run), machine));
+  constructor(run: string, name: string) {
+    this.#paths = hierarchies().map((mount) => join(mount, groupName(run), name));
     this.#unified = this.#paths[0] ?? '';
   }
 

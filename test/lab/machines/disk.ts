@@ -6,12 +6,26 @@
  * the file system's memory, not in the file, so the copy holds what a card would hold. Then the
  * mount is given up and the next boot runs from the copy, journal replay included.
  */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  fsyncSync,
+  ftruncateSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { run, runAside, tryRun } from './host.ts';
 
 /** Sparse: room for a datastore and its copies, not what the file takes. */
 const SIZE = '768M';
+/** Filled piece by piece, as far as it goes. */
+const TABLES = 16 * 1024 * 1024;
+const CHUNK = new Uint8Array(64 * 1024);
 
 export class Disk {
   readonly #image: string;
@@ -54,6 +68,26 @@ export class Disk {
   /** The card takes nothing more (true), or goes on; whoever writes waits meanwhile. */
   stall(stalled: boolean): void {
     run('fsfreeze', [stalled ? '--freeze' : '--unfreeze', this.#mount]);
+  }
+
+  /** Leaves so many bytes free, also to root; null: takes that back. */
+  fill(leave: number | null): void {
+    const filler = join(this.#mount, 'filler');
+    rmSync(filler, { force: true });
+    if (leave === null) return;
+    const { bfree, bsize } = statfsSync(this.#mount);
+    // What the file system keeps for its own tables is not known beforehand.
+    run('fallocate', ['--length', String(Math.max(bsize, bfree * bsize - TABLES)), filler]);
+    const file = openSync(filler, 'a');
+    try {
+      while (writeSync(file, CHUNK) > 0);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+      ftruncateSync(file, fstatSync(file).size - leave);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
   }
 
   /** What is on the disk at this moment and no more. The machine must be dead already. */

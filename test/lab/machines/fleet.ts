@@ -21,16 +21,30 @@ export interface Fleet {
   scrap(): Promise<void>;
 }
 
-export interface FleetOptions {
-  readonly run: string;
-  /** Empty, on a disk: the machines' disks are files in there. */
-  readonly folder: string;
-  readonly lower: readonly string[];
+/** The settings allow no more brokers. */
+const MOST_COORDINATORS = 3;
+
+/** What a cluster looks like; a case may ask for another one than the command line did. */
+export interface FleetShape {
   readonly count: number;
   /** The last machine is a witness: a voter that never becomes master. */
   readonly witness: boolean;
   /** The kernel drops nothing. */
   readonly withoutGate: boolean;
+  /** Preference of the machines, in their order, where they are not equal. */
+  readonly weights?: readonly number[];
+  /** Sections of the settings that differ from the defaults, the same on every machine. */
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+export interface FleetOptions {
+  readonly run: string;
+  /** Tells this cluster's control groups from those of others in the same run. */
+  readonly name: string;
+  /** Empty, on a disk: the machines' disks are files in there. */
+  readonly folder: string;
+  readonly lower: readonly string[];
+  readonly shape: FleetShape;
 }
 
 const write = (root: string, path: string, text: string, mode = 0o644): void => {
@@ -49,7 +63,7 @@ const writeDisk = (
   machine: Machine,
   nodes: readonly { name: string }[],
   secrets: Secrets,
-  withoutGate: boolean,
+  { withoutGate, settings }: FleetShape,
 ): void => {
   const { root } = machine.disk;
   const common = { node: { name: machine.name }, cluster: { nodes } };
@@ -58,7 +72,7 @@ const writeDisk = (
   write(root, 'etc/machine-id', `${randomBytes(16).toString('hex')}\n`);
   write(root, 'etc/hosts', `127.0.0.1 localhost ${machine.name}\n`);
   write(root, 'etc/lab-address', `ADDRESS=${machine.address}\n`);
-  write(root, 'etc/baton/agent.yaml', stringify({ ...common, ...network }));
+  write(root, 'etc/baton/agent.yaml', stringify({ ...common, ...network, ...settings }));
   if (own.coordinator === true) write(root, 'etc/baton/coordinator.yaml', stringify(common));
   write(root, 'etc/baton/cluster.key', secrets.key, 0o600);
   write(root, 'etc/rancher/k3s/token', `${secrets.token}\n`, 0o600);
@@ -69,24 +83,29 @@ const writeDisk = (
 
 /** Machines with written disks and no power. */
 export const makeFleet = (options: FleetOptions): Fleet => {
-  const { run, folder, lower, count, witness, withoutGate } = options;
+  const { run, folder, lower, shape } = options;
+  const { count, witness } = shape;
+  const isWitness = (index: number): boolean => witness && index === count - 1;
   const machines = Array.from({ length: count }, (_, index) => {
     const name = `node${index + 1}`;
     const place = join(folder, name);
     mkdirSync(place, { recursive: true });
-    return new Machine({ run, name, address: addressOf(index), folder: place, lower });
+    const group = `${options.name}-${name}`;
+    return new Machine({ run, group, name, address: addressOf(index), folder: place, lower });
   });
   const nodes = machines.map(({ name, address }, index) => ({
     name,
     address,
-    ...(witness && index === count - 1 ? { eligible: false } : { coordinator: true }),
+    weight: shape.weights?.[index] ?? 0,
+    ...(index < MOST_COORDINATORS && !isWitness(index) ? { coordinator: true } : {}),
+    ...(isWitness(index) ? { eligible: false } : {}),
   }));
   const key = generateClusterKey(new Uint8Array(randomBytes(KEY_BYTES)));
   const secrets = { key, token: randomBytes(16).toString('hex') };
   const newCard = (machine: Machine): void => {
     machine.disk.format();
     machine.disk.attach();
-    writeDisk(machine, nodes, secrets, withoutGate);
+    writeDisk(machine, nodes, secrets, shape);
     machine.disk.detach();
   };
   for (const machine of machines) newCard(machine);

@@ -24,6 +24,8 @@ const REBOOT = 133;
 
 export interface MachineOptions {
   readonly run: string;
+  /** Of its control group: unique within the run. */
+  readonly group: string;
   readonly name: string;
   readonly address: string;
   readonly folder: string;
@@ -41,12 +43,12 @@ export class Machine implements WatchedNode {
   #leader = 0;
   #frozen = false;
 
-  constructor({ run, name, address, folder, lower }: MachineOptions) {
+  constructor({ run, group, name, address, folder, lower }: MachineOptions) {
     this.name = name;
     this.address = address;
     this.disk = new Disk(folder, lower);
     this.console = join(folder, 'console.log');
-    this.#group = new ControlGroup(run, name);
+    this.#group = new ControlGroup(run, group);
   }
 
   /** Whether it has power. */
@@ -126,6 +128,11 @@ export class Machine implements WatchedNode {
 
   plug(inserted: boolean): number {
     return network.plug(this.name, inserted);
+  }
+
+  /** On the other half of a split bridge, or back. */
+  moveAway(away: boolean): void {
+    network.split(this.name, this.address, away);
   }
 
   /** `systemctl poweroff`, and it is off. */

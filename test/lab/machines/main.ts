@@ -9,7 +9,7 @@
  */
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { isBatonError } from '../../../shared/errors/baton-error.ts';
@@ -17,10 +17,10 @@ import { makeResult, publishResult } from '../result-file.ts';
 import { baseTree } from './base-tree.ts';
 import { buildLayer } from './build.ts';
 import { groupName, removeGroups, staleRuns } from './control-group.ts';
-import type { Plan } from './inside.ts';
 import { type MachineLabOptions, readMachineLabOptions } from './options.ts';
+import { type Plan, verdictsIn } from './plan.ts';
 import { obstacles } from './preflight.ts';
-import { caseTable, machineFigures, type Verdict } from './verdict.ts';
+import { caseTable, closingLine, machineFigures } from './verdict.ts';
 
 /** The lab ends its machines within this time of a signal; then it is killed. */
 const END_LIMIT_MS = 15_000;
@@ -59,14 +59,6 @@ const runInside = (planFile: string, stop: AbortSignal): Promise<number> =>
     child.on('close', (code) => resolve(code ?? 1));
   });
 
-const verdictsIn = (file: string): Verdict[] =>
-  existsSync(file)
-    ? readFileSync(file, 'utf8')
-        .split('\n')
-        .filter((line) => line !== '')
-        .map((line) => JSON.parse(line) as Verdict)
-    : [];
-
 const play = async (
   options: MachineLabOptions,
   run: string,
@@ -79,7 +71,8 @@ const play = async (
   const verdicts = resolve(options.resume ?? join(folder, 'verdicts.jsonl'));
   const base = await baseTree(console.log);
   const { lower, controlPlane } = await buildLayer(folder, base, options.k3s, console.log);
-  const plan: Plan = { run, folder, lower, options, verdicts, failures };
+  const beganMs = began.getTime();
+  const plan: Plan = { run, folder, lower, options, beganMs, verdicts, failures };
   const planFile = join(folder, 'plan.json');
   writeFileSync(planFile, JSON.stringify(plan));
   console.log(`control plane: ${controlPlane.version} (${controlPlane.name}); folder ${folder}`);
@@ -97,6 +90,7 @@ const play = async (
     conditions: [status === 0],
   });
   publishResult(result, { json: options.json });
+  console.log(closingLine(all, planned));
   return result.ok;
 };
 

@@ -9,6 +9,8 @@ export interface MachineLabOptions {
   /** Random cases after that, one after the other on one cluster. */
   readonly rounds: number;
   readonly seed: number;
+  /** So many clusters side by side. */
+  readonly clusters: number;
   readonly machines: number;
   readonly witness: boolean;
   /** Without the kernel's gate, which the case `hang` must then find out. */
@@ -25,7 +27,8 @@ export interface MachineLabOptions {
 
 export const MACHINE_LAB_USAGE = `usage: npm run lab -- --machines [options]   (root)
   --case NAME  one case, may be given again; default: every case once
-  --rounds N   then N random cases on one cluster (0)
+  --rounds N   then N random cases on clusters that go on (0)
+  --clusters N   clusters side by side, 1 to 6 (1)
   --seed N     which random cases (printed when not given)
   --resume FILE  keeps what came of each round there, and goes on after the last one
   --count N    machines, 3 to 5 (3)
@@ -52,6 +55,7 @@ const flags = {
   rounds: { type: 'string', default: '0' },
   seed: { type: 'string' },
   resume: { type: 'string' },
+  clusters: { type: 'string', default: '1' },
   count: { type: 'string', default: '3' },
   witness: { type: 'boolean', default: false },
   'without-gate': { type: 'boolean', default: false },
@@ -98,6 +102,7 @@ export const readMachineLabOptions = (
     cases: chosen(values.case, rounds),
     rounds,
     seed: wholeNumber('seed', values.seed ?? String(anySeed), 0, 0xffffffff),
+    clusters: wholeNumber('clusters', values.clusters, 1, 6),
     machines: wholeNumber('count', values.count, 3, 5),
     witness: values.witness,
     withoutGate: values['without-gate'],

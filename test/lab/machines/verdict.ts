@@ -16,6 +16,8 @@ export interface Verdict {
   readonly lostOld: number;
   readonly lostRecent: number;
   readonly atRiskMs: number;
+  /** What this host was too slow to test. */
+  readonly notJudged: readonly string[];
   /** Empty: all is well. */
   readonly wrong: readonly string[];
 }
@@ -42,7 +44,7 @@ export const machineFigures = (
   return [
     figure('cases', all.length - rounds),
     figure('rounds', rounds),
-    figure('cases_failed', bad + planned - all.length),
+    figure('cases_failed', bad + Math.max(0, planned - all.length)),
     figure(
       'two_servers_observed',
       sum(all, ({ twoServers }) => twoServers),
@@ -71,9 +73,16 @@ export const machineFigures = (
 
 /** A table of the cases: one line each, for people and for LAB.md. */
 export const caseTable = (all: readonly Verdict[]): string[] =>
-  all.map(({ label, seconds, gapMs, lostRecent, wrong }) => {
+  all.map(({ label, seconds, gapMs, lostRecent, notJudged, wrong }) => {
     const gap = gapMs === null ? '-' : `${(gapMs / 1000).toFixed(1)} s`;
-    const verdict = wrong.length === 0 ? 'ok' : `WRONG: ${wrong.join('; ')}`;
+    const good = notJudged.length === 0 ? 'ok' : `ok, not judged: ${notJudged.join('; ')}`;
+    const verdict = wrong.length === 0 ? good : `WRONG: ${wrong.join('; ')}`;
     const time = `${seconds.toFixed(0)} s`.padStart(6);
     return `${label.padEnd(24)}${time}  gap ${gap.padStart(7)}  lost ${lostRecent}  ${verdict}`;
   });
+
+/** The last line of a run, for whoever adds up: what was not played counts as failed. */
+export const closingLine = (all: readonly Verdict[], planned: number): string => {
+  const passed = all.filter(({ wrong }) => wrong.length === 0).length;
+  return `${passed} passed, ${Math.max(all.length, planned) - passed} failed`;
+};

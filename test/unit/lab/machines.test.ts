@@ -3,8 +3,14 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { cases } from '../../lab/machines/cases.ts';
 import { readMachineLabOptions } from '../../lab/machines/options.ts';
+import { tasksOf } from '../../lab/machines/plan.ts';
 import { seededChoice } from '../../lab/machines/rounds.ts';
-import { caseTable, machineFigures, type Verdict } from '../../lab/machines/verdict.ts';
+import {
+  caseTable,
+  closingLine,
+  machineFigures,
+  type Verdict,
+} from '../../lab/machines/verdict.ts';
 import { reaches } from '../../lab/result-file.ts';
 
 const read = (...args: string[]) => readMachineLabOptions(args, {}, 7);
@@ -45,6 +51,30 @@ test('the same seed chooses the same cases, each once before any twice', () => {
   );
 });
 
+describe('a series', () => {
+  const all = ['a', 'b', 'c'].map((name) => ({ name, random: name !== 'b' }));
+  const labels = (played: string[], rounds = 6) =>
+    tasksOf(
+      { cases: ['b'], rounds, seed: 5 },
+      all,
+      played.map((label) => ({ label })),
+    ).map(({ label }) => label);
+
+  test('cases come first, rounds are numbered and never of a case that is not drawn', () => {
+    const [first, ...rounds] = labels([]);
+    expect(first).toBe('b');
+    expect(rounds.map((label) => label.split('-')[1])).toEqual(['1', '2', '3', '4', '5', '6']);
+    expect(rounds.filter((label) => label.endsWith('-b'))).toEqual([]);
+  });
+
+  test('goes on with what is missing, wherever side by side left a hole', () => {
+    const [, ...rounds] = labels([]);
+    const played = ['b', ...rounds.filter((_, index) => index !== 2 && index !== 5)];
+    expect(labels(played)).toEqual(['b', rounds[2], rounds[5]]);
+    expect(labels([...rounds])).toEqual(['b']);
+  });
+});
+
 describe('figures', () => {
   const good: Verdict = {
     name: 'power-cut',
@@ -58,6 +88,7 @@ describe('figures', () => {
     lostOld: 0,
     lostRecent: 1,
     atRiskMs: 20,
+    notJudged: [],
     wrong: [],
   };
   const figures = (all: readonly Verdict[], planned: number) =>
@@ -86,6 +117,17 @@ describe('figures', () => {
 
   test('what was not played counts as failed', () => {
     expect(value([good], 3, 'cases_failed')).toBe(2);
+  });
+
+  test('the last line adds up what was planned, played or not', () => {
+    expect(closingLine([good, { ...good, wrong: ['late'] }], 4)).toBe('1 passed, 3 failed');
+    expect(closingLine([good, good], 1)).toBe('2 passed, 0 failed');
+  });
+
+  test('a claim that the host was too slow for is told, and no failure', () => {
+    const slow = { ...good, notJudged: ['node needs 2 s to start'] };
+    expect(caseTable([slow])[0]).toContain('ok, not judged: node needs 2 s to start');
+    expect(value([slow], 1, 'cases_failed')).toBe(0);
   });
 
   test('the table says what was wrong', () => {

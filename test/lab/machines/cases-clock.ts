@@ -1,0 +1,58 @@
+/** The case of machines whose wall clocks are years off and jump. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Case, type CaseReport, unmoved, WATCH_MS } from './case.ts';
+import { CLOCK_READ_S, giveClock, setYears, takeClock } from './machine-clock.ts';
+import type { Stage } from './stage.ts';
+
+const YEARS = 20;
+const JUMPS = 6;
+/** Days in a year, as an age in ms: a clock that is off by less is not off by years. */
+const YEAR_MS = 360 * 24 * 3600 * 1000;
+
+/** Agents whose own word on when they started is not years off: their clock was never wrong. */
+const trueClocks = (stage: Stage): string[] =>
+  stage.fleet.machines
+    .filter(({ name }) => {
+      const started = stage.observer.report(name)?.started_ms ?? Date.now();
+      return Math.abs(started - Date.now()) < YEAR_MS;
+    })
+    .map(({ name }) => `the clock of ${name} was never off: the case proved nothing`);
+
+/**
+ * The clocks are wrong and nobody vouches for them, as on machines without a battery. Nothing moves
+ * while they jump; and when the server dies, another follows on a clock of its own.
+ */
+const clocks = async (stage: Stage): Promise<CaseReport> => {
+  const old = await stage.settled();
+  const { epoch } = stage.observer;
+  const { machines } = stage.fleet;
+  for (const machine of machines) await giveClock(machine, machine === old ? -YEARS : YEARS);
+  stage.tell(`the clock of ${old.name}, the server, is ${YEARS} years late, the others early`);
+  await stage.settled();
+  const wrong = trueClocks(stage);
+  const jumpMs = Date.now();
+  for (let jump = 0; jump < JUMPS; jump++) {
+    for (const [at, machine] of machines.entries()) {
+      setYears(machine, (jump + at) % 2 === 0 ? YEARS : -YEARS);
+    }
+    await sleep(2 * CLOCK_READ_S * 1000);
+  }
+  await sleep(WATCH_MS);
+  stage.tell(
+    `they jumped ${JUMPS} times; the longest pause was ${stage.longestPauseMs(jumpMs)} ms`,
+  );
+  wrong.push(...(await unmoved(stage, old, epoch)));
+  const atMs = await old.cutPower();
+  stage.tell(`${old.name}, the server, has lost its power`);
+  const { server, gapMs } = await stage.failover(atMs, old);
+  stage.tell(`${server.name} serves after ${gapMs} ms`);
+  await old.boot();
+  await stage.settled();
+  for (const machine of machines) if (machine !== old) await takeClock(machine);
+  await stage.settled();
+  return { gapMs, powerCut: true, lossesAtMs: atMs, wrong };
+};
+
+export const clockCases: readonly Case[] = [
+  { name: 'clocks', what: 'wall clocks are years off and jump', random: true, play: clocks },
+];

@@ -1,0 +1,71 @@
+/**
+ * What is played, and in which order: handed from main.ts to inside.ts, and from there one by one
+ * to the clusters. Plain data, because it crosses processes.
+ */
+import { existsSync, readFileSync } from 'node:fs';
+import type { Case } from './case.ts';
+import type { MachineLabOptions } from './options.ts';
+import { seededChoice } from './rounds.ts';
+import type { Verdict } from './verdict.ts';
+
+export interface Plan {
+  readonly run: string;
+  readonly folder: string;
+  readonly lower: readonly string[];
+  readonly options: MachineLabOptions;
+  /** Wall clock of the beginning, ms: the story's zero. */
+  readonly beganMs: number;
+  /** One line of JSON per verdict, in the order of ending. */
+  readonly verdicts: string;
+  /** Consoles of what failed. */
+  readonly failures: string;
+}
+
+/** One case to play. */
+export interface Task {
+  readonly name: string;
+  /** Case or round, for people and folders. */
+  readonly label: string;
+  /** On a cluster that has played before; otherwise on one of its own. */
+  readonly reuse: boolean;
+}
+
+/** From inside.ts to a cluster's process; null: no more. */
+export type ToCluster = { readonly task: Task | null };
+/** And back. The first `next` comes when it has begun. */
+export type FromCluster = { readonly verdict: Verdict | null };
+
+/** The verdicts of a file, in its order; none when it is not there. */
+export const verdictsIn = (file: string): Verdict[] =>
+  existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => JSON.parse(line) as Verdict)
+    : [];
+
+/** Longest cases first would end sooner side by side; the order of the list reads better. */
+const caseTasks = (names: readonly string[]): Task[] =>
+  names.map((name) => ({ name, label: name, reuse: false }));
+
+/**
+ * Everything that is asked for and not played yet. A series draws the same rounds from the same
+ * seed, and leaves out those that `played` tells of, by their numbers.
+ */
+export const tasksOf = (
+  { cases, rounds, seed }: Pick<MachineLabOptions, 'cases' | 'rounds' | 'seed'>,
+  all: readonly Pick<Case, 'name' | 'random'>[],
+  played: readonly Pick<Verdict, 'label'>[],
+): Task[] => {
+  const choose = seededChoice(
+    all.filter(({ random }) => random),
+    seed,
+  );
+  const numbers = new Set(played.map(({ label }) => /^round-(\d+)-/.exec(label)?.[1]));
+  const drawn = Array.from({ length: rounds }, (_, index) => {
+    const { name } = choose();
+    return { name, label: `round-${index + 1}-${name}`, reuse: true };
+  });
+  const left = drawn.filter((_, index) => !numbers.has(String(index + 1)));
+  return [...caseTasks(cases), ...left];
+};

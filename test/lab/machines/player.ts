@@ -1,0 +1,152 @@
+/**
+ * Plays cases on one cluster of machines and judges them. Lives in a process whose network and
+ * mounts are that cluster's own (cluster.ts).
+ */
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { describeOverlap } from '../overlap.ts';
+import type { Case, CaseReport } from './case.ts';
+import { type FleetShape, makeFleet } from './fleet.ts';
+import type { Plan, Task } from './plan.ts';
+import { type Losses, Stage } from './stage.ts';
+import type { Verdict } from './verdict.ts';
+
+/**
+ * Rounds on one cluster; then it is made anew: what was answered is kept in memory and gone through
+ * after each round.
+ */
+const MOST_ROUNDS = 15;
+
+const NOTHING_LOST: Losses = { old: 0, recent: 0, atRiskMs: 0 };
+const NOTHING_SAID: CaseReport = { gapMs: null, lossesAtMs: null, wrong: [] };
+
+const worded = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+/** What came of one case. */
+interface Outcome {
+  readonly report: CaseReport;
+  readonly losses: Losses;
+  /** Why the story stopped; null when it came to its end. */
+  readonly stopped: string | null;
+}
+
+export class Player {
+  readonly #plan: Plan;
+  /** Number of this cluster, from 1 on. */
+  readonly #cluster: number;
+  readonly #signal: AbortSignal;
+  #stage: Stage | null = null;
+  #fleets = 0;
+  #rounds = 0;
+
+  constructor(plan: Plan, cluster: number, signal: AbortSignal) {
+    this.#plan = plan;
+    this.#cluster = cluster;
+    this.#signal = signal;
+  }
+
+  readonly tell = (line: string): void => {
+    const seconds = ((Date.now() - this.#plan.beganMs) / 1000).toFixed(1);
+    const who = this.#plan.options.clusters > 1 ? ` [${this.#cluster}]` : '';
+    console.log(`${seconds.padStart(7)} s${who}  ${line}`);
+  };
+
+  /** Plays one case, on the cluster that is there when the task allows it. */
+  async play(task: Task, one: Case): Promise<Verdict> {
+    const stage = await this.#ready(task, one);
+    this.tell(`== ${task.label}: ${one.what}`);
+    const startMs = Date.now();
+    const writesBefore = stage.workload.acknowledged.length;
+    const overlapsBefore = stage.overlaps().length;
+    const { report, losses, stopped } = await this.#outcome(stage, one);
+    const overlaps = stage.overlaps().slice(overlapsBefore);
+    const wrong = stopped === null ? [] : [stopped];
+    wrong.push(...report.wrong);
+    wrong.push(...overlaps.map((overlap) => `TWO SERVERS: ${describeOverlap(overlap)}`));
+    if (losses.old > 0) wrong.push(`${losses.old} acknowledged writes are gone`);
+    const verdict: Verdict = {
+      name: one.name,
+      label: task.label,
+      seconds: (Date.now() - startMs) / 1000,
+      gapMs: report.gapMs,
+      powerCut: report.powerCut === true,
+      thawedAnswers: report.thawedAnswers ?? null,
+      twoServers: overlaps.length,
+      acknowledged: stage.workload.acknowledged.length - writesBefore,
+      lostOld: losses.old,
+      lostRecent: losses.recent,
+      atRiskMs: losses.atRiskMs,
+      notJudged: report.notJudged ?? [],
+      wrong,
+    };
+    this.#report(stage, verdict);
+    if (stopped !== null || overlaps.length > 0) await this.close();
+    return verdict;
+  }
+
+  /** A cluster that runs and has settled. */
+  async #ready(task: Task, one: Case): Promise<Stage> {
+    const fit = task.reuse && one.fleet === undefined && this.#rounds < MOST_ROUNDS;
+    if (this.#stage !== null && fit) {
+      this.#rounds += 1;
+      return this.#stage;
+    }
+    await this.close();
+    this.#rounds = 1;
+    this.#fleets += 1;
+    const { run, lower, options } = this.#plan;
+    const name = `c${this.#cluster}-${this.#fleets}`;
+    const folder = join(this.#plan.folder, name);
+    mkdirSync(folder);
+    const { machines: count, witness, withoutGate } = options;
+    const shape: FleetShape = { count, witness, withoutGate, settings: {}, ...one.fleet };
+    this.#stage = new Stage(
+      makeFleet({ run, name, folder, lower, shape }),
+      this.#signal,
+      this.tell,
+    );
+    return this.#stage;
+  }
+
+  async #outcome(stage: Stage, one: Case): Promise<Outcome> {
+    try {
+      if (!stage.begun) await stage.start();
+      const report = await one.play(stage);
+      const found = await stage.losses(report.lossesAtMs ?? Number.POSITIVE_INFINITY);
+      const { old, recent, atRiskMs } = found;
+      const losses =
+        report.memoryLost === true ? { old: 0, recent: recent + old, atRiskMs } : found;
+      return { report, losses, stopped: null };
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      return { report: NOTHING_SAID, losses: NOTHING_LOST, stopped: worded(error) };
+    }
+  }
+
+  /** Says what came of it, and keeps the machines' words of a case that went wrong. */
+  #report(stage: Stage, verdict: Verdict): void {
+    const { label, seconds, lostRecent, notJudged, wrong } = verdict;
+    for (const sentence of notJudged) this.tell(`not judged: ${sentence}`);
+    for (const sentence of wrong) this.tell(`WRONG: ${sentence}`);
+    if (wrong.length === 0) {
+      const lost = lostRecent === 0 ? '' : `, ${lostRecent} writes of the last moment lost`;
+      this.tell(`ok after ${seconds.toFixed(0)} s${lost}`);
+      return;
+    }
+    const folder = join(this.#plan.failures, label);
+    mkdirSync(folder, { recursive: true });
+    for (const { name, console: log } of stage.fleet.machines) {
+      if (existsSync(log)) cpSync(log, join(folder, `${name}.log`));
+    }
+    this.tell(`the machines' words: ${folder}`);
+  }
+
+  /** Ends the cluster that is there. */
+  async close(): Promise<void> {
+    const stage = this.#stage;
+    this.#stage = null;
+    if (stage === null) return;
+    await stage.close();
+    if (!this.#plan.options.keep) rmSync(stage.fleet.folder, { recursive: true, force: true });
+  }
+}
