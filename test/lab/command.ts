@@ -2,6 +2,7 @@
  * What the lab's commands (demo, bench, machines) have in common around their work: Ctrl-C takes
  * everything away, errors are told in one line, and the exit status says whose fault it was.
  */
+import { setImmediate } from 'node:timers/promises';
 import { isBatonError } from '../../shared/errors/baton-error.ts';
 
 /** A mistake in the call, or a machine on which the command can't run. */
@@ -24,6 +25,8 @@ export const runCommand = async (main: (signal: AbortSignal) => Promise<number>)
   try {
     process.exitCode = await main(control.signal);
   } catch (error) {
+    // A signal that ended a program we were waiting for has had no turn of the event loop yet.
+    await setImmediate();
     if (control.signal.aborted) {
       console.log(`ended by ${String(control.signal.reason)}; nothing is left behind`);
       process.exitCode = 130;
