@@ -164,7 +164,7 @@ class StreamReplication implements Replication {
   readonly #saver: Saver;
   readonly #inLine = oneAfterTheOther();
   readonly facts: () => DatastoreFacts;
-  #installedFrom: InstallOrder['from'] = 'none';
+  #needsArchive = false;
   #wanted: FollowTarget | null = null;
   /** The own server; null once its tenure is over. */
   #serving: Served | null = null;
@@ -191,7 +191,7 @@ class StreamReplication implements Replication {
   installArchive(): Promise<StepResult> {
     const { archives, datastore } = this.#options;
     return this.#inLine(async () =>
-      this.#installedFrom === 'replica'
+      this.#needsArchive
         ? archives.install(datastore.replica)
         : { ok: true, detail: 'own token and configuration' },
     );
@@ -303,10 +303,11 @@ class StreamReplication implements Replication {
     const { datastore, receiver } = this.#options;
     receiver.follow(null);
     await this.#tenure.end('a new tenure begins');
-    this.#installedFrom = order.from;
+    this.#needsArchive = false;
     const { epoch, raise, previousMaster, from } = order;
     const result = await datastore.install({ epoch, raise, previousMaster, from });
     if (!result.ok) return result;
+    this.#needsArchive = result.needsArchive;
     return { ok: true, detail: result.detail, firstRevision: result.firstRevision };
   }
 }

@@ -182,6 +182,8 @@ export type InstallResult =
       readonly firstRevision: number;
       readonly lastTakenOver: number;
       readonly detail: string;
+      /** Token and configuration are not this node's own: the archive brings them. */
+      readonly needsArchive: boolean;
     }
   | { readonly ok: false; readonly detail: string };
 

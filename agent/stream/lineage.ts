@@ -41,6 +41,12 @@ export const positionOf = (lineage: Lineage, revision: number): StreamPosition =
   revision,
 });
 
+/** Whether one copy has more than the other: by the epoch of its last row, then by revision. */
+export const isAhead = (one: StreamPosition, other: StreamPosition): boolean =>
+  one.lineageEpoch !== other.lineageEpoch
+    ? one.lineageEpoch > other.lineageEpoch
+    : one.revision > other.revision;
+
 /**
  * The mark up to which rows may really be gone. A raise sets the mark to its filler - 1 without
  * removing anything; until kine's first compaction after it, the mark before the raise counts.

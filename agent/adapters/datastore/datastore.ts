@@ -19,12 +19,13 @@ import type {
   StreamPosition,
   WholeCopies,
 } from '../../stream/api.ts';
-import { positionOf } from '../../stream/lineage.ts';
-import { readServerLife, type ServerLife, writeServerLife } from './durable.ts';
-import { installDatastore } from './install.ts';
+import { isAhead, positionOf } from '../../stream/lineage.ts';
+import { finishInstallation } from './adopt.ts';
+import { readServerLife, type ServerLife, unservedFrom, writeServerLife } from './durable.ts';
+import { type InstallPlaces, installDatastore } from './install.ts';
 import { schemaProblem } from './kine-schema.ts';
 import { LiveReader } from './live-reader.ts';
-import { isClean, ownServerPosition, putOnDisk } from './own-server.ts';
+import { emptyStartRefusal, isClean, ownServerPosition, putOnDisk } from './own-server.ts';
 import { quarantineServer } from './quarantine.ts';
 import { ReplicaStore } from './replica.ts';
 import { SavedReplica } from './replica-save.ts';
@@ -33,6 +34,17 @@ import { wholeCopies } from './whole-copy.ts';
 
 const ALL_PAGES = 1_000_000_000;
 const NO_ROWS = Number.MAX_SAFE_INTEGER;
+/** Of a `server/` that baton has no record of: as if a server had run on it until a power cut. */
+const UNKNOWN_LIFE: ServerLife = {
+  version: 1,
+  state: 'running',
+  boot_id: '',
+  epoch: 0,
+  served: true,
+  clean: true,
+  unserved_from: null,
+  taken_over: false,
+};
 
 /** Errors: `datastore-failed`, `disk-full` when not even an empty replica can be made. */
 export const openDatastore = (options: DatastoreOptions): Datastore => new ServerDatastore(options);
@@ -67,20 +79,40 @@ class ServerDatastore implements Datastore {
     this.#saved.loadInto(`${replicaDirectory}/replica.db`);
     this.replica = new ReplicaStore(replicaDirectory, `${stateDirectory}/cut-off`);
     this.wholeCopies = wholeCopies(`${replicaDirectory}/whole-out.db`);
+    finishInstallation(this.#places(), this.replica.position(), this.#life(), (epoch) =>
+      this.#noteNew(epoch, true),
+    );
+  }
+
+  #places(): InstallPlaces {
+    return { server: this.#server, quarantine: this.#quarantine };
   }
 
   #life(): ServerLife | null {
     return readServerLife(this.#lifePath);
   }
 
-  #setLife(change: Partial<Pick<ServerLife, 'state' | 'epoch' | 'served' | 'clean'>>): void {
-    const before = this.#life() ?? { state: 'running', epoch: 0, served: true, clean: true };
-    const now = { ...before, ...change, version: 1, boot_id: this.#options.bootId } as const;
-    writeServerLife(this.#lifePath, now);
+  #setLife(change: Partial<Omit<ServerLife, 'version' | 'boot_id'>>): void {
+    const now = { ...(this.#life() ?? UNKNOWN_LIFE), ...change };
+    writeServerLife(this.#lifePath, { ...now, version: 1, boot_id: this.#options.bootId });
   }
 
-  #served(): boolean {
-    return this.#life()?.served ?? true;
+  /** `server/` is about to be a tree from the replica: on the disk, and no server was up on it. */
+  #noteNew(epoch: number, takenOver: boolean): void {
+    const notes = { served: false, clean: true, unserved_from: epoch, taken_over: takenOver };
+    this.#setLife({ state: 'installed', epoch, ...notes });
+  }
+
+  /** The own datastore is about to get an entry more; whether it is clean stays as it was. */
+  #notePrepared(epoch: number): void {
+    const life = this.#life() ?? UNKNOWN_LIFE;
+    const clean = this.facts().clean;
+    const state = this.#life() === null && clean ? 'stopped' : life.state;
+    writeServerLife(this.#lifePath, {
+      ...life,
+      state,
+      unserved_from: unservedFrom(life) ?? epoch,
+    });
   }
 
   facts(): DatastoreFacts {
@@ -99,7 +131,7 @@ class ServerDatastore implements Datastore {
       if (head > 0) return positionOf(this.#source.lineage(), head);
     }
     this.#ownPosition ??= existsSync(this.#path)
-      ? ownServerPosition(this.#path, this.#served())
+      ? ownServerPosition(this.#path, unservedFrom(this.#life()))
       : null;
     return this.#ownPosition;
   }
@@ -112,7 +144,7 @@ class ServerDatastore implements Datastore {
   startSource(): RevisionSource {
     this.stopSource();
     this.#ownPosition = undefined;
-    this.#setLife({ state: 'running', served: true });
+    this.#setLife({ state: 'running', served: true, unserved_from: null, taken_over: false });
     this.#source = new LiveReader(`${this.#server}/db`);
     // The server is up on these rows, or newer ones: RAM need not hold them twice. The older copy
     // goes first, so that no boot finds it alone.
@@ -134,16 +166,34 @@ class ServerDatastore implements Datastore {
 
   async install(order: InstallOrder): Promise<InstallResult> {
     this.stopSource();
-    const places = { server: this.#server, quarantine: this.#quarantine };
-    const clean = order.from !== 'server' || this.facts().clean;
-    const result = await installDatastore(order, places, this.replica);
+    const before = this.#life();
+    const refusal = order.from === 'none' ? emptyStartRefusal(this.#path, before) : null;
+    if (refusal !== null) return { ok: false, detail: refusal };
+    const own = order.from === 'server';
+    const clean = !own || this.facts().clean;
+    // Its server has never been up here: token and configuration are in the archive, which is
+    // checked against the replica's rows.
+    const needsArchive = order.from === 'replica' || (own && (before?.taken_over ?? false));
+    const position = own && needsArchive ? this.#own() : null;
+    if (position !== null) await this.#seed(position);
+    const note = () =>
+      own ? this.#notePrepared(order.epoch) : this.#noteNew(order.epoch, needsArchive);
+    const result = await installDatastore(order, this.#places(), this.replica, note);
     this.#ownPosition = undefined;
-    if (result.ok) {
-      // Revision 0 is nobody's first: the file was left as it is.
-      this.#unraised = order.raise && result.firstRevision === 0 ? unraisedFinding(order) : null;
-      this.#setLife({ state: 'installed', epoch: order.epoch, served: false, clean });
+    if (!result.ok) {
+      this.#restoreLife(before);
+      return result;
     }
-    return result;
+    // Revision 0 is nobody's first: the file was left as it is.
+    this.#unraised = order.raise && result.firstRevision === 0 ? unraisedFinding(order) : null;
+    this.#setLife({ state: 'installed', epoch: order.epoch, served: false, clean });
+    return { ...result, needsArchive };
+  }
+
+  /** An installation that failed has changed nothing, so its note must not stay either. */
+  #restoreLife(before: ServerLife | null): void {
+    if (before === null) rmSync(this.#lifePath, { force: true });
+    else writeServerLife(this.#lifePath, before);
   }
 
   async serverStopped(): Promise<void> {
@@ -156,8 +206,7 @@ class ServerDatastore implements Datastore {
     this.stopSource();
     if (!existsSync(this.#path)) return { kind: 'nothing' };
     try {
-      const served = this.#served();
-      const position = ownServerPosition(this.#path, served);
+      const position = ownServerPosition(this.#path, unservedFrom(this.#life()));
       const seeded = position !== null && (await this.#seed(position));
       const path = quarantineServer(this.#server, this.#quarantine);
       // Somebody may have asked for the position while the rows were being copied.
@@ -172,12 +221,7 @@ class ServerDatastore implements Datastore {
 
   /** Continues from the old server's rows when they are newer than the replica's. */
   async #seed(position: StreamPosition): Promise<boolean> {
-    const held = this.replica.position();
-    const newer =
-      position.lineageEpoch !== held.lineageEpoch
-        ? position.lineageEpoch > held.lineageEpoch
-        : position.revision > held.revision;
-    if (!newer) return false;
+    if (!isAhead(position, this.replica.position())) return false;
     const source = new DatabaseSync(this.#path, { readOnly: true, timeout: 1000 });
     try {
       if (schemaProblem(source) !== null) return false;

@@ -31,6 +31,10 @@ const shape = v.object({
   served: v.boolean(),
   /** Whether it was clean when it was installed; counts until `served`. */
   clean: v.boolean(),
+  /** Lineage entries of this epoch and above are of promotions that never got a server up. */
+  unserved_from: v.optional(v.nullable(v.number()), null),
+  /** Rows of another node's history, without the files of its server: those come by archive. */
+  taken_over: v.optional(v.boolean(), false),
 });
 
 /**
@@ -38,6 +42,10 @@ const shape = v.object({
  * killed), or `stopped` in order with its commits on the disk.
  */
 export type ServerLife = v.InferOutput<typeof shape>;
+
+/** From which epoch on the lineage of that datastore does not count; null when all of it does. */
+export const unservedFrom = (life: ServerLife | null): number | null =>
+  life === null || life.served ? (life?.unserved_from ?? null) : (life.unserved_from ?? life.epoch);
 
 /** Null when there is none, or when it is torn: then nothing is known. */
 export const readServerLife = (path: string): ServerLife | null => {

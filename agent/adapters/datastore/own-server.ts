@@ -12,18 +12,20 @@ import { highestRevision } from './live-reader.ts';
 import { datastoreError } from './sqlite-errors.ts';
 
 /**
- * Where it ends; null when there is none or it cannot be read. A promotion that never got a
- * server up adds nothing: with its epoch this node would outrank receivers that hold more.
+ * Where it ends; null when there is none or it cannot be read. Promotions from the epoch
+ * `unserved` on never got a server up and add nothing: with their epoch this node would outrank
+ * receivers that hold more.
  */
-export const ownServerPosition = (path: string, served: boolean): StreamPosition | null => {
+export const ownServerPosition = (path: string, unserved: number | null): StreamPosition | null => {
   if (!existsSync(path)) return null;
   try {
     const database = new DatabaseSync(path, { readOnly: true, timeout: 1000 });
     try {
       const lineage = readLineage(database);
-      const began = lineage.at(-1);
-      if (served || began === undefined) return positionOf(lineage, highestRevision(database));
-      return positionOf(lineage.slice(0, -1), began.lastTakenOver);
+      const first = lineage.findIndex(({ epoch }) => unserved !== null && epoch >= unserved);
+      const began = lineage[first];
+      if (began === undefined) return positionOf(lineage, highestRevision(database));
+      return positionOf(lineage.slice(0, first), began.lastTakenOver);
     } finally {
       database.close();
     }
@@ -48,6 +50,27 @@ export const isClean = (
   // Nothing but the synced rows of the installation counts, and nothing can be gone of those.
   if (!life.served) return life.clean;
   return life.state !== 'running' || life.boot_id === bootId;
+};
+
+/**
+ * Why nothing may be begun anew here; null when there is nothing to lose. A datastore that cannot
+ * be read looks like none at all, and where no other node holds rows, an empty cluster would take
+ * its place without a word.
+ */
+export const emptyStartRefusal = (path: string, life: ServerLife | null): string | null => {
+  const wayOut = 'restore it from a backup';
+  if (existsSync(path)) {
+    if (ownServerPosition(path, null) !== null) return null;
+    return (
+      `${path} cannot be read, and an empty cluster would take its place - ${wayOut}, or move ` +
+      'it away to begin an empty cluster'
+    );
+  }
+  if (life === null || !life.served || life.epoch === 0) return null;
+  return (
+    `${path}, on which a server ran with epoch ${life.epoch}, is gone, and an empty cluster ` +
+    `would take its place - ${wayOut}, or remove server-life.json of paths.state_dir to begin one`
+  );
 };
 
 /** After an orderly stop: every commit is in the file and on the disk. */

@@ -55,7 +55,7 @@ function rig() {
     serverStarting: () => {},
     async install(): Promise<InstallResult> {
       await work('install');
-      return { ok: true, firstRevision: 7, lastTakenOver: 6, detail: '' };
+      return { ok: true, firstRevision: 7, lastTakenOver: 6, detail: '', needsArchive: true };
     },
     async retireServer() {
       await work('retire');
