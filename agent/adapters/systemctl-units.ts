@@ -132,7 +132,7 @@ class SystemctlUnits implements UnitManager {
 
   async start(unit: UnitName): Promise<UnitResult> {
     const before = this.#halts;
-    const shut = unit === 'server' ? await this.#stopAgent() : await this.#halt(milliseconds(0));
+    const shut = unit === 'server' ? await this.#shutAgent() : await this.#halt(milliseconds(0));
     if (!shut.ok) return shut;
     if (unit === 'server') return this.#startServer(before);
     const unmasked = await this.#systemctl.unmask('agent');
@@ -159,6 +159,16 @@ class SystemctlUnits implements UnitManager {
 
   close(): void {
     this.#watching?.cancel();
+  }
+
+  /**
+   * Stopped and masked, by a promotion's step before this one as a rule: then one question replaces
+   * a stop and a mask with its reload, 50 to 100 ms each on a Pi.
+   */
+  async #shutAgent(): Promise<UnitResult> {
+    const { pid, active, load, job } = await this.#systemctl.show('agent');
+    const ended = pid === 0 && (active === 'inactive' || active === 'failed') && !job;
+    return ended && load === 'masked' ? done : this.#stopAgent();
   }
 
   async #stopAgent(): Promise<UnitResult> {

@@ -71,6 +71,8 @@ const withSlowGate = (processes: Processes, slow: boolean): Processes => ({
 interface Wish {
   readonly server?: string;
   readonly slowGate?: boolean;
+  /** Gets every call of systemctl: verb and unit. */
+  readonly calls?: string[];
 }
 
 const supervisor = ({ server = obedient, slowGate = false }: Wish): UnitManager =>
@@ -86,15 +88,17 @@ const supervisor = ({ server = obedient, slowGate = false }: Wish): UnitManager 
     { processes: withSlowGate(systemProcesses(), slowGate), files: systemFiles(), clock },
   );
 
-const systemctl = ({ server = obedient, slowGate = false }: Wish): UnitManager => {
+const systemctl = ({ server = obedient, slowGate = false, calls = [] }: Wish): UnitManager => {
   const real = systemProcesses();
   const environment = {
     FAKE_SYSTEMD: directory,
     FAKE_GATE: `${gate} ${directory}/lease ${directory}/boot-id`,
     FAKE_SERVER: server,
   };
-  const run: Processes['run'] = (command, args, options) =>
-    real.run(command, args, { ...options, environment });
+  const run: Processes['run'] = (command, args, options) => {
+    calls.push(`${args[0]} ${args.find((word) => word.endsWith('.service'))}`);
+    return real.run(command, args, { ...options, environment });
+  };
   const processes = withSlowGate({ ...real, run }, slowGate);
   return systemctlUnits({ processes, clock }, fakeSystemctl);
 };
@@ -238,6 +242,42 @@ test('a stop that systemd cannot begin yet reaches the server all the same', asy
   writeFileSync(join(directory, 'k3s.service.queued'), '');
   expect(await manager.stop('server', milliseconds(20_000))).toEqual({ ok: true });
   expect(readFileSync(file, 'utf8')).toBe('told\n');
+});
+
+test('a twin that a step before has shut is asked for, and not shut again', async () => {
+  openLease();
+  const calls: string[] = [];
+  const manager = systemctl({ calls });
+  managers.push(manager);
+  await manager.stop('agent', grace);
+  expect(calls.splice(0)).toEqual(
+    ['stop', 'mask', 'show'].map((verb) => `${verb} k3s-agent.service`),
+  );
+  expect(await manager.start('server')).toEqual({ ok: true });
+  pids.push(pidOf());
+  expect(calls.slice(0, 3)).toEqual([
+    'show k3s-agent.service',
+    'unmask k3s.service',
+    'start k3s.service',
+  ]);
+});
+
+test.each([
+  ['runs', ['start'], 'stop k3s-agent.service'],
+  ['is only stopped', [], 'stop k3s-agent.service'],
+])('a twin that %s is stopped and masked before a server starts', async (_name, verbs, stop) => {
+  openLease();
+  const calls: string[] = [];
+  const manager = systemctl({ calls });
+  managers.push(manager);
+  if (verbs.length > 0) await manager.start('agent');
+  if (verbs.length > 0) pids.push(Number(readFileSync(join(directory, 'k3s-agent.service.pid'))));
+  calls.length = 0;
+  await manager.start('server');
+  pids.push(pidOf());
+  const wanted = ['show k3s-agent.service', stop, 'mask k3s-agent.service'];
+  expect(calls.slice(0, 3)).toEqual(wanted);
+  expect(await manager.running('agent')).toBe(false);
 });
 
 test('a server that systemd waits with has not started', async () => {
