@@ -1,7 +1,6 @@
 /** The command line of the benches. */
-import { parseArgs } from 'node:util';
-import { BatonError } from '../../shared/errors/baton-error.ts';
 import { FEWEST_NODES, MOST_NODES } from '../lab/cluster.ts';
+import { optionWords } from '../lab/option-words.ts';
 import type { Figure } from '../lab/result-file.ts';
 
 export const BENCHES = ['failover', 'replication'] as const;
@@ -35,42 +34,27 @@ export const BENCH_USAGE = `usage: npm run bench -- failover|replication [option
   --keep       leaves folders and logs behind
 Exit status: 0 all bars reached, 1 not, 2 the call or the machine is wrong.`;
 
-const wrong = (text: string): BatonError =>
-  new BatonError('settings-invalid', 'usage', `${text}\n${BENCH_USAGE}`, { context: {} });
-
-const wholeNumber = (name: string, text: string, lowest: number, highest: number): number => {
-  const value = Number(text);
-  if (/^\d{1,6}$/.test(text) && value >= lowest && value <= highest) return value;
-  throw wrong(`--${name} ${text}: a whole number from ${lowest} to ${highest}`);
-};
-
-const parsed = (args: readonly string[], k3s: string) => {
-  try {
-    return parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        nodes: { type: 'string', default: '3' },
-        kills: { type: 'string', default: '10' },
-        seconds: { type: 'string', default: '60' },
-        k3s: { type: 'string', default: k3s },
-        rate: { type: 'string', default: '50' },
-        json: { type: 'string' },
-        keep: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-  } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error));
-  }
-};
+const { parse, wholeNumber, wrong } = optionWords(BENCH_USAGE);
 
 /** Null when help was asked for. Errors: `settings-invalid` with the usage. */
 export function readBenchOptions(
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): BenchOptions | null {
-  const { values, positionals } = parsed(args, environment.BATON_K3S || 'real');
+  const { values, positionals } = parse({
+    args: [...args],
+    allowPositionals: true,
+    options: {
+      nodes: { type: 'string', default: '3' },
+      kills: { type: 'string', default: '10' },
+      seconds: { type: 'string', default: '60' },
+      k3s: { type: 'string', default: environment.BATON_K3S || 'real' },
+      rate: { type: 'string', default: '50' },
+      json: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
   if (values.help) return null;
   const bench = BENCHES.find((one) => one === positionals[0]);
   if (bench === undefined || positionals.length > 1) {

@@ -1,7 +1,6 @@
 /** The command line of the demo. */
-import { parseArgs } from 'node:util';
-import { BatonError } from '../../shared/errors/baton-error.ts';
 import { FEWEST_NODES, MOST_NODES } from './cluster.ts';
+import { optionWords } from './option-words.ts';
 
 export interface DemoOptions {
   readonly nodes: number;
@@ -24,45 +23,33 @@ export const DEMO_USAGE = `usage: npm run demo -- [options]
 Exit status: 0 nothing lost and never two servers (missed bars of speed and size are told, and
 'ok' in the file is false), 1 not so, 2 the call or the machine is wrong.`;
 
-const wrong = (text: string): BatonError =>
-  new BatonError('settings-invalid', 'usage', `${text}\n${DEMO_USAGE}`, { context: {} });
-
-const wholeNumber = (name: string, text: string, lowest: number, highest: number): number => {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= lowest && value <= highest) return value;
-  throw wrong(`--${name} ${text}: a whole number from ${lowest} to ${highest}`);
-};
+const { parse, wholeNumber } = optionWords(DEMO_USAGE);
 
 /** Null when help was asked for. Errors: `settings-invalid` with the usage. */
 export const readDemoOptions = (
   args: readonly string[],
   environment: Readonly<Record<string, string | undefined>>,
 ): DemoOptions | null => {
-  let values: Record<string, string | boolean | undefined>;
-  try {
-    ({ values } = parseArgs({
-      args: [...args],
-      options: {
-        nodes: { type: 'string', default: '3' },
-        kills: { type: 'string', default: '1' },
-        k3s: { type: 'string', default: environment.BATON_K3S || 'embedded' },
-        rate: { type: 'string', default: '25' },
-        json: { type: 'string' },
-        keep: { type: 'boolean', default: false },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    }));
-  } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error));
-  }
-  if (values.help === true) return null;
+  const { values } = parse({
+    args: [...args],
+    options: {
+      nodes: { type: 'string', default: '3' },
+      kills: { type: 'string', default: '1' },
+      k3s: { type: 'string', default: environment.BATON_K3S || 'embedded' },
+      rate: { type: 'string', default: '25' },
+      json: { type: 'string' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) return null;
   return {
-    nodes: wholeNumber('nodes', String(values.nodes), FEWEST_NODES, MOST_NODES),
-    kills: wholeNumber('kills', String(values.kills), 1, 1000),
-    rate: wholeNumber('rate', String(values.rate), 1, 1000),
-    k3s: String(values.k3s),
-    json: values.json === undefined ? undefined : String(values.json),
-    keep: values.keep === true,
+    nodes: wholeNumber('nodes', values.nodes, FEWEST_NODES, MOST_NODES),
+    kills: wholeNumber('kills', values.kills, 1, 1000),
+    rate: wholeNumber('rate', values.rate, 1, 1000),
+    k3s: values.k3s,
+    json: values.json,
+    keep: values.keep,
     command: ['demo', ...args].join(' '),
   };
 };

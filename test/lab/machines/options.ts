@@ -1,6 +1,5 @@
 /** The command line of the machine lab. */
-import { parseArgs } from 'node:util';
-import { BatonError } from '../../../shared/errors/baton-error.ts';
+import { optionWords } from '../option-words.ts';
 import { cases } from './cases.ts';
 
 export interface MachineLabOptions {
@@ -40,14 +39,7 @@ export const MACHINE_LAB_USAGE = `usage: npm run lab -- --machines [options]   (
   --list       names the cases
 Exit status: 0 all bars reached, 1 not, 2 the call or the machine is wrong.`;
 
-const wrong = (text: string): BatonError =>
-  new BatonError('settings-invalid', 'usage', `${text}\n${MACHINE_LAB_USAGE}`, { context: {} });
-
-const wholeNumber = (name: string, text: string, lowest: number, highest: number): number => {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= lowest && value <= highest) return value;
-  throw wrong(`--${name} ${text}: a whole number from ${lowest} to ${highest}`);
-};
+const { parse, wholeNumber, wrong } = optionWords(MACHINE_LAB_USAGE);
 
 const flags = {
   machines: { type: 'boolean' },
@@ -66,14 +58,6 @@ const flags = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-const parsed = (args: readonly string[]) => {
-  try {
-    return parseArgs({ args: [...args], options: flags }).values;
-  } catch (error) {
-    throw wrong(error instanceof Error ? error.message : String(error));
-  }
-};
-
 /** Which cases were asked for. With rounds alone, no others. */
 const chosen = (names: readonly string[] | undefined, rounds: number): readonly string[] => {
   const all = cases.map(({ name }) => name);
@@ -91,7 +75,7 @@ export const readMachineLabOptions = (
   environment: Readonly<Record<string, string | undefined>>,
   anySeed: number,
 ): MachineLabOptions | string => {
-  const values = parsed(args);
+  const { values } = parse({ args: [...args], options: flags });
   if (values.help) return MACHINE_LAB_USAGE;
   if (values.list) return caseList();
   const rounds = wholeNumber('rounds', values.rounds, 0, 100_000);
