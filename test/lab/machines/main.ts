@@ -12,7 +12,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { isBatonError } from '../../../shared/errors/baton-error.ts';
+import { runCommand } from '../command.ts';
 import { makeResult, publishResult } from '../result-file.ts';
 import { baseTree } from './base-tree.ts';
 import { buildLayer } from './build.ts';
@@ -62,7 +62,7 @@ const runInside = (planFile: string, stop: AbortSignal): Promise<number> =>
 const play = async (
   options: MachineLabOptions,
   run: string,
-  stop: AbortController,
+  stop: AbortSignal,
 ): Promise<boolean> => {
   const began = new Date();
   const folder = folderOf(run);
@@ -77,8 +77,8 @@ const play = async (
   writeFileSync(planFile, JSON.stringify(plan));
   console.log(`control plane: ${controlPlane.version} (${controlPlane.name}); folder ${folder}`);
   if (options.rounds > 0) console.log(`rounds: ${options.rounds}, --seed ${options.seed}`);
-  const status = await runInside(planFile, stop.signal);
-  if (stop.signal.aborted) return false;
+  const status = await runInside(planFile, stop);
+  stop.throwIfAborted();
   const all = verdictsIn(verdicts);
   for (const line of caseTable(all)) console.log(line);
   const planned = options.cases.length + options.rounds;
@@ -94,7 +94,7 @@ const play = async (
   return result.ok;
 };
 
-const main = async (): Promise<number> => {
+const main = async (stop: AbortSignal): Promise<number> => {
   const seed = randomBytes(4).readUInt32BE();
   const options = readMachineLabOptions(process.argv.slice(2), process.env, seed);
   if (typeof options === 'string') {
@@ -108,26 +108,12 @@ const main = async (): Promise<number> => {
   }
   cleanStale();
   const run = `${process.pid}-${randomBytes(3).toString('hex')}`;
-  const stop = new AbortController();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.on(signal, () => stop.abort(signal));
-  }
   try {
-    const ok = await play(options, run, stop);
-    if (!stop.signal.aborted) return ok ? 0 : 1;
-    console.log(`ended by ${String(stop.signal.reason)}; nothing is left behind`);
-    return 130;
+    return (await play(options, run, stop)) ? 0 : 1;
   } finally {
     removeGroups(run);
     if (!options.keep) rmSync(folderOf(run), { recursive: true, force: true });
   }
 };
 
-try {
-  process.exitCode = await main();
-} catch (error) {
-  console.error(
-    `error: ${isBatonError(error) ? error.message : ((error as Error).stack ?? error)}`,
-  );
-  process.exitCode = isBatonError(error) && error.kind === 'usage' ? 2 : 1;
-}
+await runCommand(main);
