@@ -83,6 +83,36 @@ test('a node without a replica is not promoted, and keeps what it has', async ()
   expect(receiver.datastore.facts().source).toBe('replica');
 });
 
+test('an own datastore that cannot be read is never replaced by an empty cluster', async () => {
+  const alone = node('pi1');
+  await alone.promote(1, 'none', false);
+  alone.kine.put('/registry/x/only', 'copy');
+  alone.stopServing();
+  const path = `${alone.folder}/k3s/server/db/state.db`;
+  const whole = readFileSync(path);
+  writeFileSync(path, Buffer.from(whole).fill(0x5a, 0, 4096));
+  alone.restart('boot-2');
+  expect(alone.datastore.facts().source).toBe('none');
+  const order = { epoch: 2, raise: true, previousMaster: null, from: 'none' } as const;
+  const refused = { ok: false, detail: expect.stringContaining('cannot be read') };
+  expect(await alone.datastore.install(order)).toMatchObject(refused);
+  expect(existsSync(`${alone.folder}/k3s/baton-quarantine`)).toBe(false);
+
+  rmSync(path);
+  expect(await alone.datastore.install(order)).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining('is gone'),
+  });
+  // Restored, it is what the server starts on.
+  writeFileSync(path, whole);
+  alone.restart('boot-2');
+  expect(alone.datastore.facts()).toMatchObject({ source: 'server', lineageEpoch: 1 });
+  // And by the operator's hand an empty one may begin.
+  rmSync(path);
+  rmSync(`${alone.folder}/state/server-life.json`);
+  expect(await alone.datastore.install(order)).toMatchObject({ ok: true, lastTakenOver: 0 });
+});
+
 test('rows altered on their way end the connection, and the next one is right', async () => {
   const [master, receiver] = await pair();
   const { listener } = network.last();
