@@ -1,6 +1,6 @@
 /** Cases on clusters of another shape: two machines, a witness, five, a list that changes. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answersOf, type Case, type CaseReport, WATCH_MS } from './case.ts';
+import { answersOf, type Case, type CaseReport, unlessStarved, WATCH_MS } from './case.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
@@ -14,7 +14,7 @@ const words = (machine: Machine, command: string): Promise<string> =>
   machine.call('sh', '-c', `${command} 2>&1; echo "exit status $?"`);
 
 /** Nothing may have moved since, and no write may have waited long. */
-const wentOn = async (stage: Stage, before: Machine, since: Since): Promise<string[]> => {
+const wentOn = async (stage: Stage, before: Machine, since: Since): Promise<Claim> => {
   const pause = stage.longestPauseMs(since.atMs);
   const now = await stage.settled();
   const wrong: string[] = [];
@@ -23,8 +23,10 @@ const wentOn = async (stage: Stage, before: Machine, since: Since): Promise<stri
     wrong.push(`the epoch rose from ${since.epoch} to ${stage.observer.epoch}`);
   }
   stage.tell(`the longest pause of writes was ${pause} ms`);
-  return wrong;
+  return unlessStarved(before, wrong);
 };
+
+type Claim = Awaited<ReturnType<typeof unlessStarved>>;
 
 interface Since {
   readonly atMs: number;
@@ -39,7 +41,8 @@ const twoNodes = async (stage: Stage): Promise<CaseReport> => {
   const lostMs = await other.cutPower();
   stage.tell(`${other.name}, the only receiver, has lost its power`);
   await sleep(WATCH_MS);
-  const wrong = await wentOn(stage, old, { atMs: lostMs, epoch });
+  const claim = await wentOn(stage, old, { atMs: lostMs, epoch });
+  const wrong = [...claim.wrong];
   await other.boot();
   await stage.settled();
   const atMs = await old.cutPower();
@@ -60,7 +63,7 @@ const twoNodes = async (stage: Stage): Promise<CaseReport> => {
   stage.tell(`${other.name} serves ${gapMs} ms after the loss, asked at ${forcedMs - atMs} ms`);
   await old.boot();
   await stage.settled();
-  return { gapMs, lossesAtMs: atMs, wrong };
+  return { ...claim, gapMs, lossesAtMs: atMs, wrong };
 };
 
 /** Two eligible machines and a witness: its vote is enough, and it is never a server. */
@@ -77,11 +80,12 @@ const withWitness = async (stage: Stage): Promise<CaseReport> => {
   const lostMs = await witness.cutPower();
   stage.tell(`${witness.name}, the witness, has lost its power`);
   await sleep(WATCH_MS);
-  const wrong = await wentOn(stage, server, { atMs: lostMs, epoch });
+  const claim = await wentOn(stage, server, { atMs: lostMs, epoch });
+  const wrong = [...claim.wrong];
   await witness.boot();
   await stage.settled();
   if (answersOf(stage, witness, 0) > 0) wrong.push('the witness served');
-  return { gapMs, powerCut: true, lossesAtMs: atMs, wrong };
+  return { ...claim, gapMs, powerCut: true, lossesAtMs: atMs, wrong };
 };
 
 /** The bridge breaks with the server on the smaller half; whoever writes reaches both. */
@@ -117,9 +121,9 @@ const splitOfFive = async (stage: Stage): Promise<CaseReport> => {
   const pause = stage.longestPauseMs(atMs);
   for (const machine of lesser) machine.moveAway(false);
   stage.tell(`the bridge is whole again; the longest pause of writes was ${pause} ms`);
-  const wrong = await wentOn(stage, old, { atMs, epoch });
+  const claim = await wentOn(stage, old, { atMs, epoch });
   const report = await split(stage);
-  return { ...report, wrong: [...wrong, ...report.wrong] };
+  return { ...claim, ...report, wrong: [...claim.wrong, ...report.wrong] };
 };
 
 /** A receiver leaves the voters, and returns, each at the very moment of the server's death. */

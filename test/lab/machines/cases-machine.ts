@@ -5,6 +5,7 @@ import {
   type Case,
   type CaseReport,
   NO_PAUSE_MS,
+  unlessStarved,
   unmoved,
   untilProperty,
   WATCH_MS,
@@ -61,7 +62,7 @@ const receiverCut = async (stage: Stage): Promise<CaseReport> => {
   await receiver.boot();
   const wrong = await unmoved(stage, server, epoch);
   if (pause > NO_PAUSE_MS) wrong.push(`writes stood still for ${pause} ms while a receiver died`);
-  return { gapMs: null, lossesAtMs: null, wrong };
+  return { gapMs: null, lossesAtMs: null, ...(await unlessStarved(server, wrong)) };
 };
 
 const allOff = async (stage: Stage): Promise<CaseReport> => {

@@ -1,50 +1,114 @@
 /** Cases in which every machine was without power, or the next server's card is full. */
+import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Case, CaseReport } from './case.ts';
+import { type Case, type CaseReport, WATCH_MS } from './case.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
 /** An answer on its way to us when the machines lost their power. */
 const IN_FLIGHT_MS = 500;
 /** In place of the default of five minutes, which nothing but patience distinguishes from it. */
-const COLD_START_WAIT_MS = 20_000;
+const COLD_START_WAIT_MS = 12_000;
 /** Enough for the record of an epoch, not for a datastore. */
 const LEFT_ON_CARD = 64 * 1024;
 /** Between two machines' power in one order. */
 const APART_MS = 1500;
-
-/** All lose their power; the last server stays dead, the others return in this order. */
-const startWithout = async (stage: Stage, reversed: boolean): Promise<number> => {
-  const last = await stage.settled();
-  const { machines } = stage.fleet;
-  const cuts = await Promise.all(machines.map((one) => one.cutPower()));
-  const atMs = Math.max(...cuts) + IN_FLIGHT_MS;
-  const others = machines.filter((one) => one !== last);
-  const order = reversed ? others.toReversed() : others;
-  stage.tell(`no power anywhere; ${names(order)} return without ${last.name}, the last server`);
-  for (const machine of order) {
-    await machine.boot();
-    await sleep(APART_MS);
-  }
-  const { server, gapMs } = await stage.failover(atMs, last);
-  stage.tell(`${server.name} serves after ${gapMs} ms`);
-  await last.boot();
-  await stage.settled();
-  return gapMs;
-};
+/** A server's first renewal has told the voters that there are rows. */
+const KNOWN_MS = 3000;
+/** Written 15 s after a change of master. */
+const SAVED = '/var/lib/baton/replica.db';
+const SAVE_LIMIT_MS = 90_000;
 
 const names = (machines: readonly Machine[]): string => machines.map(({ name }) => name).join(', ');
 
-const coldStart = async (stage: Stage): Promise<CaseReport> => {
-  const began = Date.now();
-  const gaps: number[] = [];
-  const wrong: string[] = [];
-  for (const reversed of [false, true]) {
-    const gapMs = await startWithout(stage, reversed);
-    gaps.push(gapMs);
-    if (gapMs < COLD_START_WAIT_MS) wrong.push(`the last server was not waited for (${gapMs} ms)`);
+/** When the file was written, wall ms; 0 while it is not there. */
+const writtenMs = (file: string): number => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/**
+ * A replica of the present epoch is on every receiver's card: it is written there soon after a
+ * change of master. Resolves with the wall clock of the oldest one, ms.
+ */
+const replicasSaved = async (stage: Stage): Promise<number> => {
+  const server = await stage.settled();
+  const changedMs = stage.observer.holders.at(-1)?.atMs ?? 0;
+  const receivers = stage.fleet.machines.filter((one) => one !== server);
+  const oldest = (): number => Math.min(...receivers.map((one) => writtenMs(one.path(SAVED))));
+  const limit = SAVE_LIMIT_MS;
+  return stage.waitFor('a saved replica on every card', limit, () => {
+    const savedMs = oldest();
+    return savedMs > changedMs ? savedMs : null;
+  });
+};
+
+interface Cut {
+  readonly last: Machine;
+  readonly others: readonly Machine[];
+  /** When nobody could answer any more, wall ms. */
+  readonly atMs: number;
+}
+
+/** All lose their power at once; then all but the last server get it back, in an order. */
+const allButLast = async (stage: Stage, reversed: boolean): Promise<Cut> => {
+  const last = await stage.settled();
+  const { machines } = stage.fleet;
+  const cuts = await Promise.all(machines.map((one) => one.cutPower()));
+  const rest = machines.filter((one) => one !== last);
+  const others = reversed ? rest.toReversed() : rest;
+  stage.tell(`no power anywhere; ${names(others)} return without ${last.name}, the last server`);
+  for (const machine of others) {
+    await machine.boot();
+    await sleep(APART_MS);
   }
-  return { gapMs: Math.max(...gaps), lossesAtMs: began, memoryLost: true, wrong };
+  return { last, others, atMs: Math.max(...cuts) + IN_FLIGHT_MS };
+};
+
+/** Nothing but the last server's card has rows: nobody may begin an empty cluster beside it. */
+const withoutReplicas = async (stage: Stage): Promise<string[]> => {
+  await stage.settled();
+  await sleep(KNOWN_MS);
+  const { last, others, atMs } = await allButLast(stage, false);
+  await sleep(COLD_START_WAIT_MS + 2 * WATCH_MS);
+  const wrong: string[] = [];
+  const served = stage.probes.firstReady(atMs);
+  if (served !== null) wrong.push(`${served.node} began an empty cluster without ${last.name}`);
+  for (const machine of others) {
+    const text = await machine.call('sh', '-c', 'baton status 2>&1; baton why --all 2>&1');
+    if (!text.includes(`start ${last.name}`)) wrong.push(`${machine.name} does not say: ${text}`);
+  }
+  await last.boot();
+  const { server } = await stage.failover(atMs, null);
+  stage.tell(`they waited for ${last.name}; ${server.name} serves`);
+  if (server !== last) wrong.push(`${server.name} serves, which held nothing`);
+  return wrong;
+};
+
+/** The best saved replica is served once the last server has been waited for. */
+const withReplicas = async (stage: Stage, reversed: boolean): Promise<CaseReport> => {
+  const savedMs = await replicasSaved(stage);
+  const { last, atMs } = await allButLast(stage, reversed);
+  const { server, gapMs } = await stage.failover(atMs, last);
+  stage.tell(`${server.name} serves after ${gapMs} ms`);
+  const lost = await stage.losses(savedMs);
+  await last.boot();
+  const wrong: string[] = [];
+  if (gapMs < COLD_START_WAIT_MS) wrong.push(`${last.name} was not waited for (${gapMs} ms)`);
+  if (lost.old > 0) wrong.push(`${lost.old} writes are gone that the saved replicas had`);
+  stage.tell(`${lost.recent} writes were on the card of ${last.name} alone`);
+  return { gapMs, lossesAtMs: null, wrong };
+};
+
+const coldStart = async (stage: Stage): Promise<CaseReport> => {
+  const wrong = await withoutReplicas(stage);
+  // What the last server had not synced itself is told with those of the last moment.
+  await stage.losses(Date.now());
+  const gaps: number[] = [];
+  for (const reversed of [false, true]) {
+    const report = await withReplicas(stage, reversed);
+    gaps.push(report.gapMs ?? 0);
+    wrong.push(...report.wrong);
+  }
+  await stage.settled();
+  return { gapMs: Math.max(...gaps), lossesAtMs: null, wrong };
 };
 
 /** The receiver that the others prefer cannot take the datastore: it must give the lease back. */

@@ -61,12 +61,14 @@ export const giveClock = async (machine: Machine, years: number): Promise<void> 
     writeFileSync(join(folder, '95-lab-clock.conf'), `[Service]\nEnvironment=${environment}\n`);
   }
   await machine.call('systemctl', 'daemon-reload');
-  await machine.call('systemctl', 'restart', ...RESTARTED);
+  // One by one: an agent that is begun again has 3.5 s.
+  for (const unit of RESTARTED) await machine.call('systemctl', 'restart', unit);
 };
 
 /** The true time again. */
 export const takeClock = async (machine: Machine): Promise<void> => {
   await machine.call('rm', '-rf', ...UNITS.map((unit) => `${dropInOf(unit)}/95-lab-clock.conf`));
   await machine.call('systemctl', 'daemon-reload');
-  await machine.call('systemctl', 'restart', ...RESTARTED);
+  // One by one: an agent that is begun again has 3.5 s.
+  for (const unit of RESTARTED) await machine.call('systemctl', 'restart', unit);
 };
