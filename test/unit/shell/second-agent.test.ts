@@ -4,7 +4,7 @@
  */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { makeRig, type Rig } from './agent-rig.ts';
@@ -62,3 +62,48 @@ test('every mistake in the settings is listed at once, and nothing is started', 
   for (const key of ['renew_interval_ms', 'colour']) expect(logOf(one, 'a')).toContain(key);
   expect(one.serverPid('a')).toBeNull();
 }, 60_000);
+
+test.each([
+  ['missing', null, /cluster\.key.*baton keygen/s],
+  ['damaged', 'baton-key-1 nonsense\n', /cluster\.key/],
+])(
+  'a key file that is %s ends the start at once, and is told once',
+  async (_what, text, told) => {
+    const one = makeRig({ names: ['a'], coordinators: ['a'] });
+    rig = one;
+    const path = `${one.node('a').directory}/etc/cluster.key`;
+    if (text === null) rmSync(path);
+    else writeFileSync(path, text);
+    // 2: systemd does not try again (RestartPreventExitStatus), so there is no loop of lines.
+    expect(await statusOf(one.start('a'))).toBe(2);
+    expect(await statusOf(one.startCoordinator('a'))).toBe(2);
+    const coordinator = readFileSync(`${one.node('a').directory}/coordinator.log`, 'utf8');
+    for (const log of [logOf(one, 'a'), coordinator]) {
+      expect(log).toMatch(told);
+      expect(log.match(/cluster\.key/g)?.length).toBeLessThanOrEqual(2);
+    }
+    expect(one.serverPid('a')).toBeNull();
+  },
+  60_000,
+);
+
+test('an API port that is taken gives the lease back; another node takes over', async () => {
+  const one = makeRig({ names: ['a', 'b', 'c'] });
+  rig = one;
+  const taken = createServer((socket) => socket.destroy()).listen(6443, one.node('a').address);
+  await once(taken, 'listening');
+  try {
+    for (const { name } of one.nodes) one.start(name);
+    const master = await one.serving(60_000);
+    expect(['b', 'c']).toContain(master.node);
+    await one.until('a tries and gives it back', 60_000, async () => {
+      if (/gives the role back: .*(server|6443)/.test(logOf(one, 'a'))) return true;
+      const { node } = await one.serving(30_000, 'a');
+      await one.command(node, { name: 'move', to: 'a' });
+      return null;
+    });
+    expect(['b', 'c']).toContain((await one.serving(60_000, 'a')).node);
+  } finally {
+    taken.close();
+  }
+}, 150_000);
