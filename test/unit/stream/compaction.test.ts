@@ -2,36 +2,16 @@
  * Compaction: deleted objects never come back, whatever a receiver slept through; replica and
  * datastore lose the same rows; the live state is proven equal.
  */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import type { KineTable } from '../../../agent/adapters/datastore/kine-table.ts';
 import { mustStartOver } from '../../../agent/stream/lineage.ts';
 import { milliseconds } from '../../../shared/time/duration.ts';
-import { LoopbackNetwork } from './loopback.ts';
-import { quickLimits, TestNode, until } from './nodes.ts';
+import { quickLimits, type TestNode, until } from './nodes.ts';
+import { streamRig } from './rig.ts';
 
-let network: LoopbackNetwork;
-let nodes: TestNode[] = [];
-const node = (name: string): TestNode => {
-  const made = new TestNode(name, network);
-  nodes.push(made);
-  return made;
-};
-beforeEach(() => {
-  network = new LoopbackNetwork();
-});
-afterEach(() => {
-  for (const each of nodes) each.close();
-  nodes = [];
-});
+const rig = streamRig();
+const { node, pair, verdicts } = rig;
 
-const pair = async (): Promise<[TestNode, TestNode]> => {
-  const [master, receiver] = [node('pi1'), node('pi2')];
-  await master.promote(1, 'none', false);
-  for (let count = 0; count < 40; count++) master.kine.put(`/registry/x/${count}`, 'first');
-  receiver.follow(master, 1);
-  await receiver.inStepWith(master);
-  return [master, receiver];
-};
 /** Ids of every row, as the master's or the replica's file has them. */
 const ids = (table: KineTable): number[] =>
   table.after(0, { maxRows: 100_000, maxBytes: 1e9 }).map((row) => row.id);
@@ -64,7 +44,8 @@ test('a receiver that slept through two compactions brings no deleted object bac
   expect(receiver.found('lone-revisions'), 'nothing was only here').toEqual([]);
 });
 
-test('an object made again under its old key after a compaction is taken', async () => {
+/** A receiver that slept while an object it saw deleted was compacted away and made again. */
+const madeAgain = async (): Promise<readonly [TestNode, TestNode]> => {
   const [master, receiver] = await pair();
   master.kine.delete('/registry/x/7');
   master.kine.put('/registry/x/8', 'second');
@@ -73,6 +54,11 @@ test('an object made again under its old key after a compaction is taken', async
   // The first row and the tombstone are gone here, so kine writes (name, 0) a second time.
   master.kine.compact(master.kine.head() - 1);
   master.kine.put('/registry/x/7', 'again');
+  return [master, receiver];
+};
+
+test('an object made again under its old key after a compaction is taken', async () => {
+  const [master, receiver] = await madeAgain();
   receiver.follow(master, 1);
   await receiver.inStepWith(master);
   expect(receiver.live()).toEqual(master.kine.live());
@@ -80,13 +66,7 @@ test('an object made again under its old key after a compaction is taken', async
 });
 
 test('the same after a raise, when the mark itself is still far above', async () => {
-  const [master, receiver] = await pair();
-  master.kine.delete('/registry/x/7');
-  master.kine.put('/registry/x/8', 'second');
-  await receiver.inStepWith(master);
-  receiver.restart();
-  master.kine.compact(master.kine.head() - 1);
-  master.kine.put('/registry/x/7', 'again');
+  const [master, receiver] = await madeAgain();
   master.stopServing();
   await master.promote(2, 'server', true);
   receiver.follow(master, 2);
@@ -108,7 +88,7 @@ test('compaction that overtakes a copy under way starts it over', async () => {
   for (let count = 0; count < 15; count++) master.kine.delete(`/registry/x/${count}`);
   master.kine.compact(master.kine.head());
   await receiver.inStepWith(master);
-  const resets = network.last().listener.sent.filter((frame) => frame.type === 'reset');
+  const resets = rig.network.last().listener.sent.filter((frame) => frame.type === 'reset');
   expect(resets.length).toBeGreaterThan(0);
   expect(receiver.live()).toEqual(master.kine.live());
   expect(receiver.live().has('/registry/x/3')).toBe(false);
@@ -138,8 +118,7 @@ test('compaction before and after a raise: receivers resume, and lose the same r
   const { firstRevision } = await receiver.promote(2, 'replica', true);
   third.follow(receiver, 2);
   await third.inStepWith(receiver);
-  const answers = network.last().listener.sent.filter((frame) => frame.type === 'lineage');
-  expect(answers.map((frame) => frame.header)).toMatchObject([{ verdict: 'resume' }]);
+  expect(verdicts()).toEqual(['resume']);
   expect(third.live()).toEqual(receiver.kine.live());
 
   for (let count = 0; count < 10; count++) receiver.kine.delete(`/registry/x/${count}`);

@@ -2,47 +2,11 @@
 
 import { readdirSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, expect, test } from 'vitest';
-import { LoopbackNetwork } from './loopback.ts';
-import { TestNode, until } from './nodes.ts';
+import { expect, test } from 'vitest';
+import { until } from './nodes.ts';
+import { streamRig } from './rig.ts';
 
-let network: LoopbackNetwork;
-let nodes: TestNode[] = [];
-const node = (name: string): TestNode => {
-  const made = new TestNode(name, network);
-  nodes.push(made);
-  return made;
-};
-beforeEach(() => {
-  network = new LoopbackNetwork();
-});
-afterEach(() => {
-  for (const each of nodes) each.close();
-  nodes = [];
-});
-
-/** A master under epoch 1 and receivers that hold all its rows. */
-const cluster = async (...names: string[]): Promise<TestNode[]> => {
-  const [master, ...receivers] = names.map(node);
-  if (master === undefined) throw new TypeError('a cluster needs a master');
-  await master.promote(1, 'none', false);
-  for (let count = 0; count < 50; count++) master.kine.put(`/registry/x/${count}`, `first`);
-  for (const receiver of receivers) {
-    receiver.follow(master, 1);
-    await receiver.inStepWith(master);
-  }
-  return [master, ...receivers];
-};
-const pair = async (): Promise<[TestNode, TestNode]> => {
-  const [master, receiver] = await cluster('pi1', 'pi2');
-  if (master === undefined || receiver === undefined) throw new TypeError('two nodes');
-  return [master, receiver];
-};
-const verdicts = (): unknown[] =>
-  network
-    .last()
-    .listener.sent.filter((frame) => frame.type === 'lineage')
-    .map((frame) => (frame.header as { verdict: unknown }).verdict);
+const { node, cluster, pair, verdicts } = streamRig();
 
 test('a raised start leaves a gap, the mark is below the filler, records are gone', async () => {
   const [master, receiver] = await pair();
@@ -106,7 +70,6 @@ test('an old master that was ahead is cut back, and its rows are saved', async (
 
 test('two receivers promoted one after the other from one point never share a number', async () => {
   const [first, second, third] = await cluster('pi1', 'pi2', 'pi3');
-  if (first === undefined || second === undefined || third === undefined) throw new TypeError();
   first.stopServing();
   await second.promote(2, 'replica', true);
   for (let count = 0; count < 5; count++) second.kine.put(`/registry/fork/${count}`, 'of pi2');
@@ -186,8 +149,7 @@ test('a raise in one’s own datastore is told from the rows before', async () =
 });
 
 test('a position asked for while a server is retired is not remembered afterwards', async () => {
-  const old = new TestNode('old', network);
-  nodes.push(old);
+  const old = node('old');
   await old.promote(1, 'none', false);
   old.kine.put('/registry/old/life', 'old');
   old.stopServing();
@@ -199,8 +161,7 @@ test('a position asked for while a server is retired is not remembered afterward
 
 test('a server left over from an earlier life is set aside as a whole', async () => {
   const [master, receiver] = await pair();
-  const old = new TestNode('old', network);
-  nodes.push(old);
+  const old = node('old');
   await old.promote(1, 'none', false);
   old.kine.put('/registry/old/life', 'old');
   old.stopServing();

@@ -1,24 +1,10 @@
 /** The stream end to end: first copy, rows as they come, resume, epochs, flush. */
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { seconds } from '../../../shared/time/duration.ts';
-import { LoopbackNetwork } from './loopback.ts';
-import { TestNode, until } from './nodes.ts';
+import { until } from './nodes.ts';
+import { streamRig } from './rig.ts';
 
-let network: LoopbackNetwork;
-let nodes: TestNode[] = [];
-const node = (name: string): TestNode => {
-  const made = new TestNode(name, network);
-  nodes.push(made);
-  return made;
-};
-
-beforeEach(() => {
-  network = new LoopbackNetwork();
-});
-afterEach(() => {
-  for (const each of nodes) each.close();
-  nodes = [];
-});
+const { node, verdicts } = streamRig();
 
 test('a new receiver gets everything, then each revision as it comes', async () => {
   const master = node('pi1');
@@ -38,6 +24,27 @@ test('a new receiver gets everything, then each revision as it comes', async () 
   expect(progress?.lagRevisions).toBe(0);
 });
 
+test('how far a receiver is behind is told in revisions and in milliseconds', async () => {
+  const master = node('pi1');
+  await master.promote(1, 'none', false);
+  const receiver = node('pi2');
+  receiver.follow(master, 1);
+  await receiver.inStepWith(master);
+  const behind = () => master.sender?.receivers()[0];
+  const { listener } = network.last();
+  listener.tamper = ({ type, ...rest }) => (type === 'batch' ? null : { type, ...rest });
+  const before = performance.now();
+  for (let count = 0; count < 5; count++) master.kine.put(`/registry/x/${count}`, 'x');
+  await until(() => behind()?.lagRevisions === 5);
+  // It grows with the time that the oldest of them waits.
+  await until(() => (behind()?.lagMilliseconds ?? 0) > 30);
+  expect(behind()?.lagMilliseconds).toBeLessThanOrEqual(performance.now() - before);
+  listener.tamper = (frame) => frame;
+  master.kine.put('/registry/x/last', 'x');
+  await receiver.inStepWith(master);
+  await until(() => behind()?.lagRevisions === 0);
+});
+
 test('a receiver that was away resumes where it was', async () => {
   const master = node('pi1');
   await master.promote(1, 'none', false);
@@ -50,8 +57,7 @@ test('a receiver that was away resumes where it was', async () => {
   receiver.follow(master, 1);
   await receiver.inStepWith(master);
   expect(receiver.live()).toEqual(master.kine.live());
-  const verdicts = network.last().listener.sent.filter((frame) => frame.type === 'lineage');
-  expect(verdicts.map((frame) => frame.header)).toMatchObject([{ verdict: 'resume' }]);
+  expect(verdicts()).toEqual(['resume']);
 });
 
 test('a row larger than a frame arrives whole', async () => {
