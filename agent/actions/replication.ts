@@ -178,6 +178,10 @@ class StreamReplication implements Replication {
     );
     this.#tenure = streamTenure(options, this.#tellPosition, this.#told);
     this.#saver = replicaSaver(options, () => this.#wanted !== null);
+    void options.datastore.checked().then((sound) => {
+      // Others may believe that this node holds rows.
+      if (!sound) this.#tellPosition();
+    });
   }
 
   installDatastore(order: InstallOrder): Promise<StepResult> {

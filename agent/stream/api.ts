@@ -218,6 +218,11 @@ export interface Datastore {
   readonly wholeCopies: WholeCopies;
   /** What this node could start a server on; re-read on each call. */
   facts(): DatastoreFacts;
+  /**
+   * Whether the replica found at the start is sound, once it has been looked through. A damaged
+   * one counts as none from then on, and whoever writes to it is told.
+   */
+  checked(): Promise<boolean>;
   findings(): readonly StreamFinding[];
   /** Opens the live database; safe before the server has made it. */
   startSource(): RevisionSource;

@@ -125,6 +125,10 @@ class ServerDatastore implements Datastore {
     return { ...held, clean: true, source: held.revision === 0 ? 'none' : 'replica' };
   }
 
+  checked(): Promise<boolean> {
+    return this.replica.checked();
+  }
+
   #own(): StreamPosition | null {
     if (this.#source !== null) {
       const { head } = this.#source.readAfter(NO_ROWS, { maxRows: 1, maxBytes: 1 });

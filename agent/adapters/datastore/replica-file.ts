@@ -28,25 +28,22 @@ export interface ReplicaFile {
   digest: string | null;
   /** Mark as kine's row has it, which a raise may have put far above what was removed. */
   rawMark: number;
+  /** Found by a check after it was opened: nothing may be taken from it any more. */
+  damage: Error | null;
 }
 
 /**
  * Opens or makes a replica. A file without our state (a server's own, used as seed) begins at
- * its head. Throws SQLite's error when it is damaged: the caller decides what to do.
- * `isOurs`: this process has just written or checked it. The check takes 1.2 s for 200 MB on a
- * desktop, and no vote is given meanwhile: with one voter away a healthy master would fence.
+ * its head. Throws SQLite's error when its first pages are damaged: the caller decides what to do.
+ * The others are looked at by quick-check.ts, for that takes seconds.
  */
-export const openReplicaFile = (path: string, isOurs = false): ReplicaFile => {
+export const openReplicaFile = (path: string): ReplicaFile => {
   const database = new DatabaseSync(path, { timeout: 1000 });
   try {
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = OFF');
     // The file is in RAM already: a large cache would hold the same pages twice.
     database.exec('PRAGMA cache_size = -512');
-    // A page that was torn or overwritten shows here and not in the middle of a promotion.
-    const check = () => database.prepare('PRAGMA quick_check(1)').get()?.quick_check;
-    const verdict = isOurs ? 'ok' : check();
-    if (verdict !== 'ok') throw damaged(String(verdict));
     const problem = schemaProblem(database);
     if (problem !== null && problem !== 'absent') throw damaged(problem.text);
     inTransaction(database, 'IMMEDIATE', () => {
@@ -65,6 +62,7 @@ export const openReplicaFile = (path: string, isOurs = false): ReplicaFile => {
       cursor,
       digest: typeof digest === 'string' ? digest : null,
       rawMark: table.mark().mark,
+      damage: null,
     };
   } catch (error) {
     database.close();

@@ -59,6 +59,9 @@ export class SavedReplica {
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
       rmSync(temporary, { force: true });
+      // A damaged one would take the place of the last good copy.
+      await replica.checked();
+      if (replica.open().damage !== null) throw replica.open().damage;
       const source = new DatabaseSync(replica.open().path, { readOnly: true, timeout: 1000 });
       try {
         await backup(source, temporary, { rate: ALL_PAGES });

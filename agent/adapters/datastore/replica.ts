@@ -19,6 +19,7 @@ import type {
 } from '../../stream/api.ts';
 import { effectiveMark, epochOf, lineageUpTo, positionOf } from '../../stream/lineage.ts';
 import { saveCutOff } from './cut-off.ts';
+import { type QuickCheck, quickCheck, SOUND } from './quick-check.ts';
 import {
   applyRows,
   compactRows,
@@ -27,7 +28,7 @@ import {
   removeAbove,
   storeLineage,
 } from './replica-file.ts';
-import { datastoreError, isDamage } from './sqlite-errors.ts';
+import { damaged, datastoreError, isDamage } from './sqlite-errors.ts';
 import { WholeFile } from './whole-copy.ts';
 
 /** An SQLite file with what SQLite keeps beside it: they move and go together. */
@@ -53,6 +54,8 @@ export class ReplicaStore implements Replica {
   readonly #findings: StreamFinding[] = [];
   #file: ReplicaFile;
   #copy: ReplicaFile | null = null;
+  readonly #checking: Promise<boolean>;
+  #check: QuickCheck | null = null;
 
   constructor(directory: string, cutOffDirectory: string) {
     this.#directory = directory;
@@ -61,15 +64,32 @@ export class ReplicaStore implements Replica {
     this.#whole = new WholeFile(directory);
     removeDatabase(this.#path('next.db'));
     this.#file = this.#openOrSetAside(this.#path('replica.db'));
+    this.#checking = this.#lookThrough(this.#file);
+  }
+
+  /** Only what an earlier process left can be damaged without an error that was seen. */
+  async #lookThrough(file: ReplicaFile): Promise<boolean> {
+    if (file.cursor === 0) return true;
+    this.#check = quickCheck(file.path);
+    const words = await this.#check.verdict;
+    this.#check = null;
+    if (words === SOUND) return true;
+    file.damage = damaged(words);
+    return false;
+  }
+
+  /** Whether the file that was found at the start is sound, once it has been looked through. */
+  checked(): Promise<boolean> {
+    return this.#checking;
   }
 
   #path(name: string): string {
     return `${this.#directory}/${name}`;
   }
 
-  #openOrSetAside(path: string, isOurs = false): ReplicaFile {
+  #openOrSetAside(path: string): ReplicaFile {
     try {
-      return openReplicaFile(path, isOurs);
+      return openReplicaFile(path);
     } catch (error) {
       if (!isDamage(error)) throw datastoreError(error, 'open the replica');
       this.#setAside(error instanceof Error ? error.message : String(error));
@@ -95,6 +115,8 @@ export class ReplicaStore implements Replica {
 
   #guard<Result>(what: string, action: () => Result): Result {
     try {
+      // Met by whoever uses it next, so that the stream begins anew as after any other damage.
+      if (this.#file.damage !== null) throw this.#file.damage;
       return action();
     } catch (error) {
       throw datastoreError(error, what);
@@ -102,9 +124,10 @@ export class ReplicaStore implements Replica {
   }
 
   position(): StreamPosition {
-    const whole = this.#file.cursor === 0 ? this.#whole.record() : null;
+    const { cursor, damage, lineage } = this.#file;
+    const whole = cursor === 0 ? this.#whole.record() : null;
     if (whole !== null) return positionOf(whole.lineage, whole.revision);
-    return positionOf(this.#file.lineage, this.#file.cursor);
+    return positionOf(lineage, damage === null ? cursor : 0);
   }
 
   lineage(): Lineage {
@@ -180,7 +203,7 @@ export class ReplicaStore implements Replica {
       copy.database.close();
       this.#file.database.close();
       moveDatabase(this.#path('next.db'), this.#path('replica.db'));
-      this.#file = this.#openOrSetAside(this.#path('replica.db'), true);
+      this.#file = this.#openOrSetAside(this.#path('replica.db'));
       this.#whole.remove();
     });
   }
@@ -218,6 +241,8 @@ export class ReplicaStore implements Replica {
     removeDatabase(seed);
     try {
       await write(seed);
+      const words = await quickCheck(seed).verdict;
+      if (words !== SOUND) throw damaged(words);
       openReplicaFile(seed).database.close();
     } catch (error) {
       removeDatabase(seed);
@@ -228,12 +253,17 @@ export class ReplicaStore implements Replica {
     this.#file.database.close();
     moveDatabase(seed, this.#path('replica.db'));
     this.#whole.remove();
-    this.#file = this.#openOrSetAside(this.#path('replica.db'), true);
+    this.#file = this.#openOrSetAside(this.#path('replica.db'));
     return true;
   }
 
-  /** Writes the whole replica to a new file: `copy` is handed what to copy from. */
+  /**
+   * Writes the whole replica to a new file: `copy` is handed what to copy from. Waits for the
+   * check and throws the damage that it found: no server may start on such a copy.
+   */
   async copyInto(copy: (database: DatabaseSync) => Promise<unknown>): Promise<void> {
+    await this.#checking;
+    this.#guard('copy the replica', () => {});
     const whole = this.whole();
     if (whole === null) {
       await copy(this.#file.database);
@@ -296,6 +326,7 @@ export class ReplicaStore implements Replica {
   }
 
   close(): void {
+    this.#check?.stop();
     this.#copy?.database.close();
     this.#file.database.close();
   }

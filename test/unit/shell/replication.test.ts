@@ -45,6 +45,7 @@ function rig() {
   const source = { onChange: () => () => {} } as unknown as RevisionSource;
   const datastore = {
     facts: () => ({ lineageEpoch: 1, revision: 5, clean: true, source: 'server' as const }),
+    checked: async () => true,
     startSource: () => {
       calls.push('startSource');
       if (broken.has('startSource')) throw full();
