@@ -2,53 +2,15 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { decodeRows, encodeRows } from '../../../agent/stream/rows.ts';
 import { parseStreamFrame } from '../../../agent/stream/stream-frames.ts';
 import { milliseconds } from '../../../shared/time/duration.ts';
-import { LoopbackNetwork } from './loopback.ts';
-import { quickLimits, TestNode, until } from './nodes.ts';
+import { quickLimits, until } from './nodes.ts';
+import { streamRig } from './rig.ts';
 
-let network: LoopbackNetwork;
-let nodes: TestNode[] = [];
-const node = (name: string): TestNode => {
-  const made = new TestNode(name, network);
-  nodes.push(made);
-  return made;
-};
-beforeEach(() => {
-  network = new LoopbackNetwork();
-});
-afterEach(() => {
-  for (const each of nodes) each.close();
-  nodes = [];
-});
-const pair = async (): Promise<[TestNode, TestNode]> => {
-  const [master, receiver] = [node('pi1'), node('pi2')];
-  await master.promote(1, 'none', false);
-  for (let count = 0; count < 300; count++) master.kine.put(`/registry/x/${count}`, 'y'.repeat(99));
-  receiver.follow(master, 1);
-  await receiver.inStepWith(master);
-  return [master, receiver];
-};
-
-test('a damaged replica is set aside and copied anew', async () => {
-  const [master, receiver] = await pair();
-  receiver.receiver?.close();
-  receiver.receiver = null;
-  receiver.datastore.close();
-  const path = `${receiver.folder}/replica/replica.db`;
-  const bytes = readFileSync(path);
-  bytes.fill(0x5a, 4096, 4096 * 4);
-  writeFileSync(path, bytes);
-  receiver.restart();
-  expect(receiver.datastore.findings().map((each) => each.code)).toEqual(['replica-damaged']);
-  expect(receiver.datastore.facts().source).toBe('none');
-  expect(existsSync(`${receiver.folder}/replica/replica.damaged.db`)).toBe(true);
-  receiver.follow(master, 1);
-  await receiver.inStepWith(master);
-  expect(receiver.live()).toEqual(master.kine.live());
-});
+const rig = streamRig();
+const { node, pair } = rig;
 
 test('a damaged old server goes to quarantine and does not replace a good replica', async () => {
   const [master, receiver] = await pair();
@@ -115,18 +77,18 @@ test('an own datastore that cannot be read is never replaced by an empty cluster
 
 test('rows altered on their way end the connection, and the next one is right', async () => {
   const [master, receiver] = await pair();
-  const { listener } = network.last();
+  const { listener } = rig.network.last();
   listener.tamper = (frame) =>
     frame.type === 'batch' ? { ...frame, body: frame.body.subarray(0, -1) } : frame;
   master.kine.put('/registry/x/new', 'new');
   await receiver.inStepWith(master);
-  expect(network.dialled.length).toBeGreaterThan(1);
+  expect(rig.network.dialled.length).toBeGreaterThan(1);
   expect(receiver.live()).toEqual(master.kine.live());
 });
 
 test('a batch that was lost on its way is found missing by the one after it', async () => {
   const [master, receiver] = await pair();
-  const { listener } = network.last();
+  const { listener } = rig.network.last();
   let dropped = 0;
   listener.tamper = (frame) => (frame.type === 'batch' && dropped++ === 0 ? null : frame);
   master.kine.put('/registry/x/one', 'one');
@@ -197,7 +159,7 @@ test('a replica that was saved comes back after a boot', async () => {
   master.kine.put('/registry/x/more', 'more');
   receiver.follow(master, 1);
   await receiver.inStepWith(master);
-  const answers = network.last().listener.sent.filter((frame) => frame.type === 'lineage');
+  const answers = rig.network.last().listener.sent.filter((frame) => frame.type === 'lineage');
   expect(answers.map((frame) => frame.header)).toMatchObject([{ verdict: 'resume' }]);
 });
 
