@@ -1,0 +1,16 @@
+/**
+ * Who was heard lately, in steps of a second: liveness for people and for L14, never for safety.
+ */
+import type { NodeName } from '../../../shared/protocol/lease-messages.ts';
+import { type Turn, update } from '../turn.ts';
+import { isKnown } from './roles.ts';
+
+const step = 1000;
+
+/** From the node itself, or from one that names it. */
+export function noteHeard(turn: Turn, node: NodeName): void {
+  if (!isKnown(turn.config, node)) return;
+  const before = turn.state.heard[node];
+  if (before !== undefined && turn.now - before < step) return;
+  update(turn, { heard: { ...turn.state.heard, [node]: turn.now } });
+}
