@@ -4,7 +4,8 @@ import { seconds } from '../../../shared/time/duration.ts';
 import { until } from './nodes.ts';
 import { streamRig } from './rig.ts';
 
-const { node, verdicts } = streamRig();
+const rig = streamRig();
+const { node, verdicts } = rig;
 
 test('a new receiver gets everything, then each revision as it comes', async () => {
   const master = node('pi1');
@@ -31,7 +32,7 @@ test('how far a receiver is behind is told in revisions and in milliseconds', as
   receiver.follow(master, 1);
   await receiver.inStepWith(master);
   const behind = () => master.sender?.receivers()[0];
-  const { listener } = network.last();
+  const { listener } = rig.network.last();
   listener.tamper = ({ type, ...rest }) => (type === 'batch' ? null : { type, ...rest });
   const before = performance.now();
   for (let count = 0; count < 5; count++) master.kine.put(`/registry/x/${count}`, 'x');
