@@ -13,6 +13,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 
+/** Not the agent's: a second reading of kine's source, so that a mistake in one of them shows. */
 const schema = `
 CREATE TABLE IF NOT EXISTS kine
   (
