@@ -66,7 +66,9 @@ const call = (port: number, method: string, path: string, bearer = '', body = ''
   });
 
 const start = async (data: string, port: number): Promise<ChildProcess> => {
-  const child = spawn(binary, flags(data, port, token), { stdio: 'ignore' });
+  const child = spawn(binary, flags(data, port, token), { stdio: ['ignore', 'pipe', 'pipe'] });
+  // Read or not, a full pipe must not stop it.
+  for (const output of [child.stdout, child.stderr]) output.resume();
   children.add(child);
   while (child.exitCode === null && (await call(port, 'GET', '/readyz')).status !== 200) {
     await sleep(50);
@@ -77,7 +79,8 @@ const start = async (data: string, port: number): Promise<ChildProcess> => {
 
 const end = (child: ChildProcess, signal: 'SIGKILL' | 'SIGTERM') =>
   new Promise((resolve) => {
-    child.once('exit', resolve);
+    // Not `exit`: what it said last must have arrived.
+    child.once('close', resolve);
     child.kill(signal);
   });
 
@@ -106,7 +109,16 @@ test('acknowledged writes outlive SIGKILL and the datastore starts elsewhere', a
   const list = await call(port, 'GET', configMaps, admin(second));
   expect(names(list.text)).toEqual(expect.arrayContaining(written));
   expect(admin(second)).toBe(admin(first));
-  await end(heir, 'SIGTERM');
+
+  const said: Buffer[] = [];
+  for (const output of [heir.stdout, heir.stderr]) output?.on('data', (part) => said.push(part));
+  void call(port, 'GET', `${configMaps}?watch=1`, admin(second));
+  await call(port, 'GET', configMaps, admin(second));
+  // Later than the 5 s that k3s.service gives it: a kill, and no status.
+  const late = setTimeout(() => heir.kill('SIGKILL'), 5000);
+  expect(await end(heir, 'SIGTERM'), 'stopped in order within 5 s, with an open watch').toBe(0);
+  clearTimeout(late);
+  expect(Buffer.concat(said).toString()).toMatch(/API server (did not stop|stopped).*complete/s);
 }, 120_000);
 
 test('the bootstrap row opens with the token, in k3s’s own format', () => {

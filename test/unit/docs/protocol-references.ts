@@ -1,5 +1,6 @@
 /**
- * The names under each step of test/PROTOCOL.md, as data.
+ * The names under each step of test/PROTOCOL.md, and in the table of bad input of test/README.md,
+ * as data.
  *
  * Form of a step: a paragraph that begins with `**N. Title.**`, and a quotation of parts divided by
  * ` · `: `rule …`, `code` (paths in code marks, each followed by the names it must define),
@@ -43,7 +44,7 @@ export function stepsOf(document: string): Step[] {
         title: /^\*\*(.+?)\*\*/.exec(text)?.[1] ?? '',
         rules: of('rule').match(/\bL\d+\b/g) ?? [],
         code: namedIn(of('code'), /[A-Za-z][A-Za-z0-9]+/g),
-        tests: namedIn(of('tests'), /(?<=“)[^”]+(?=”)/g),
+        tests: namedIn(of('tests'), titles),
         mutants: marked(of('mutants')),
         cases: marked(of('cases')),
         unknown: parts.filter((part) => !/^(rule|code|tests|mutants|cases) /.test(part)),
@@ -51,6 +52,23 @@ export function stepsOf(document: string): Step[] {
     });
 }
 
+/** The titles in “ ” after each path in code marks, in the rows of the table under `heading`. */
+export function tableOf(
+  document: string,
+  heading: string,
+): { readonly item: string; readonly tests: readonly NamedIn[] }[] {
+  const section = document.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0] ?? '';
+  return section
+    .split('\n')
+    .filter((line) => line.startsWith('| '))
+    .slice(1)
+    .map((row) => {
+      const [, item = '', tests = ''] = row.split(' | ').join('|').split('|');
+      return { item: item.trim(), tests: namedIn(tests, titles) };
+    });
+}
+
+const titles = /(?<=“)[^”]+(?=”)/g;
 const marked = (text: string): string[] =>
   [...text.matchAll(/`([^`]+)`/g)].map((at) => at[1] ?? '');
 

@@ -1,10 +1,13 @@
-/** test/PROTOCOL.md names only what is there, and each step names what holds it. */
+/**
+ * test/PROTOCOL.md and the table of bad input in test/README.md name only what is there, and each
+ * step and item names what holds it.
+ */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { cases } from '../../lab/machines/cases.ts';
 import { mutants } from '../../sim/mutants/table.ts';
-import { type Step, stepsOf } from './protocol-references.ts';
+import { type NamedIn, type Step, stepsOf, tableOf } from './protocol-references.ts';
 
 const root = join(import.meta.dirname, '../../..');
 const document = readFileSync(join(root, 'test/PROTOCOL.md'), 'utf8');
@@ -20,24 +23,27 @@ const defines = (source: string, name: string): boolean =>
 
 /** Every name of a step that is not there, in words. */
 function missing(step: Step, has: typeof world): string[] {
-  const absent = (path: string): string[] => (has.file(path) ? [] : [`${path} is not there`]);
   return [
-    ...[...step.code, ...step.tests].flatMap(({ path }) => absent(path)),
+    ...step.code.filter(({ path }) => !has.file(path)).map(({ path }) => `${path} is not there`),
     ...step.code.flatMap(({ path, names }) =>
       names
         .filter((name) => has.file(path) && !defines(has.text(path), name))
         .map((name) => `${path} does not define ${name}`),
     ),
-    ...step.tests.flatMap(({ path, names }) =>
-      names
-        .filter((title) => has.file(path) && !has.text(path).includes(`'${title}'`))
-        .map((title) => `${path} has no test '${title}'`),
-    ),
+    ...missingTests(step.tests, has),
     ...step.mutants.filter((name) => !has.mutants.includes(name)).map((name) => `mutant ${name}`),
     ...step.cases.filter((name) => !has.cases.includes(name)).map((name) => `case ${name}`),
     ...step.unknown.map((part) => `not understood: ${part}`),
   ];
 }
+
+const missingTests = (tests: readonly NamedIn[], has: Pick<typeof world, 'file' | 'text'>) =>
+  tests.flatMap(({ path, names }) => {
+    if (!has.file(path)) return [`${path} is not there`];
+    return names
+      .filter((title) => !has.text(path).includes(`'${title}'`))
+      .map((title) => `${path} has no test '${title}'`);
+  });
 
 const world = {
   file: (path: string): boolean => existsSync(join(root, path)),
@@ -70,6 +76,24 @@ describe('the safety argument', () => {
 
   it('is one page', () => {
     expect(document.split('\n').length).toBeLessThan(220);
+  });
+});
+
+describe('bad input', () => {
+  const rows = tableOf(read('test/README.md'), 'Bad input');
+  const under = {
+    file: (path: string): boolean => world.file(`test/${path}`),
+    text: (path: string): string => read(`test/${path}`),
+  };
+
+  it('has a row for each item', () => {
+    expect(rows.length).toBeGreaterThanOrEqual(13);
+  });
+
+  it.each(rows)('$item is held by tests that are there', ({ tests }) => {
+    expect(tests.flatMap(({ names }) => names).length).toBeGreaterThan(0);
+    expect(tests.filter(({ names }) => names.length === 0)).toEqual([]);
+    expect(missingTests(tests, under)).toEqual([]);
   });
 });
 
