@@ -21,6 +21,15 @@ const COMPACT = `
     UNION
     SELECT kd.id AS id FROM kine AS kd WHERE kd.deleted != 0 AND kd.id <= ?)`;
 
+/** The same rule for the rows of a range: ranges in order remove what one over all would. */
+const COMPACT_RANGE = `
+  DELETE FROM kine AS kv
+  WHERE kv.id IN (
+    SELECT kp.prev_revision AS id FROM kine AS kp
+    WHERE kp.name != 'compact_rev_key' AND kp.prev_revision != 0 AND kp.id > ? AND kp.id <= ?
+    UNION
+    SELECT kd.id AS id FROM kine AS kd WHERE kd.deleted != 0 AND kd.id > ? AND kd.id <= ?)`;
+
 const LIVE_SLICE = `
   SELECT kv.name, kv.id, kv.deleted, kv.value FROM kine AS kv
   JOIN (SELECT MAX(id) AS id FROM kine WHERE name > ? AND id <= ?
@@ -110,6 +119,23 @@ export class KineTable {
   /** kine's compaction rule up to and including `upTo`. Returns the rows removed. */
   compact(upTo: number): number {
     return Number(this.#prepare(COMPACT).run(upTo, upTo).changes);
+  }
+
+  /** As `compact(upTo)` for the rows above `after`, when those up to it were compacted before. */
+  compactRange(after: number, upTo: number): void {
+    this.#prepare(COMPACT_RANGE).run(after, upTo, after, upTo);
+  }
+
+  /** Id of the `count`th row above `after` and not above `upTo`; null when there are fewer. */
+  nthAfter(after: number, upTo: number, count: number): number | null {
+    const sql = 'SELECT id FROM kine WHERE id > ? AND id <= ? ORDER BY id LIMIT 1 OFFSET ?';
+    return whole(this.#prepare(sql).get(after, upTo, count - 1)?.id);
+  }
+
+  /** Removes the first row that an object ever had, if its id is not above `upTo`. */
+  removeFirst(name: string, upTo: number): void {
+    const sql = 'DELETE FROM kine WHERE name = ? AND prev_revision = 0 AND id <= ?';
+    this.#prepare(sql).run(name, upTo);
   }
 
   insert(row: KineRow): void {

@@ -28,6 +28,10 @@ export interface ReplicaFile {
   digest: string | null;
   /** Mark as kine's row has it, which a raise may have put far above what was removed. */
   rawMark: number;
+  /** How far kine's rule has been applied since it was opened. */
+  compactedTo: number;
+  /** How far it is to be applied; above `compactedTo` while there is something left to do. */
+  compactTo: number;
   /** Found by a check after it was opened: nothing may be taken from it any more. */
   damage: Error | null;
 }
@@ -62,6 +66,8 @@ export const openReplicaFile = (path: string): ReplicaFile => {
       cursor,
       digest: typeof digest === 'string' ? digest : null,
       rawMark: table.mark().mark,
+      compactedTo: 0,
+      compactTo: 0,
       damage: null,
     };
   } catch (error) {
@@ -79,13 +85,20 @@ export const applyRows = (file: ReplicaFile, rows: readonly KineRow[]): void => 
   const last = rows.at(-1);
   if (last === undefined) return;
   const digest = digestRow(last);
+  const gone = effectiveMark(file.lineage, file.rawMark);
   inTransaction(file.database, 'IMMEDIATE', () => {
     for (const row of rows) {
       if (row.name === COMPACT_ROW_NAME) {
         // It arrives with the master's mark of now; here the mark follows the cursor.
         file.table.removeMarkRows();
         file.table.insert({ ...row, prevRevision: file.rawMark });
-      } else file.table.insert(row);
+        continue;
+      }
+      // Made again after a compaction that has not come so far here: it has the key of the first
+      // row of its earlier life, and kine's index allows that only once.
+      const isFirst = row.prevRevision === 0 && row.name !== null;
+      if (isFirst && gone > 0) file.table.removeFirst(row.name, gone);
+      file.table.insert(row);
     }
     storeCursor(file, last.id, digest);
   });
@@ -93,15 +106,33 @@ export const applyRows = (file: ReplicaFile, rows: readonly KineRow[]): void => 
   file.digest = digest;
 };
 
-/** kine's rule and the mark in one transaction. */
+/**
+ * Rows looked at in one transaction; at most twice as many are removed. Some milliseconds on a Pi:
+ * the agent gives its votes between them.
+ */
+const COMPACT_ROWS = 500;
+
+/**
+ * Notes the mark; `compactStep` then removes what kine's rule says. The mark comes first, for it
+ * says what *may* be gone: rows that stay a while longer, even through a crash, harm nobody. The
+ * next compaction begins at the first row after the file was opened, so it finds them.
+ */
 export const compactRows = (file: ReplicaFile, mark: number): void => {
-  inTransaction(file.database, 'IMMEDIATE', () => {
-    // A raise moved the mark without removing anything: nor is anything removed here, so that
-    // this replica can still be cut back below that raise.
-    file.table.compact(effectiveMark(file.lineage, mark));
-    file.table.setMark(mark);
-  });
+  inTransaction(file.database, 'IMMEDIATE', () => file.table.setMark(mark));
   file.rawMark = mark;
+  // A raise moved the mark without removing anything: nor is anything removed here, so that this
+  // replica can still be cut back below that raise.
+  file.compactTo = Math.max(file.compactTo, effectiveMark(file.lineage, mark));
+};
+
+/** One piece of the work that `compactRows` left to do; false when nothing is left. */
+export const compactStep = (file: ReplicaFile, rows = COMPACT_ROWS): boolean => {
+  const { table, compactedTo, compactTo } = file;
+  if (compactedTo >= compactTo) return false;
+  const end = table.nthAfter(compactedTo, compactTo, rows) ?? compactTo;
+  inTransaction(file.database, 'IMMEDIATE', () => table.compactRange(compactedTo, end));
+  file.compactedTo = end;
+  return end < compactTo;
 };
 
 export const storeLineage = (file: ReplicaFile, lineage: Lineage): void => {
@@ -122,4 +153,6 @@ export const removeAbove = (file: ReplicaFile, keep: number, lineage: Lineage): 
   file.lineage = lineage;
   file.cursor = keep;
   file.digest = file.table.rowDigest(keep);
+  file.compactTo = Math.min(file.compactTo, keep);
+  file.compactedTo = Math.min(file.compactedTo, keep);
 };

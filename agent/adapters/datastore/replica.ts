@@ -23,6 +23,7 @@ import { type QuickCheck, quickCheck, SOUND } from './quick-check.ts';
 import {
   applyRows,
   compactRows,
+  compactStep,
   openReplicaFile,
   type ReplicaFile,
   removeAbove,
@@ -159,7 +160,25 @@ export class ReplicaStore implements Replica {
     // raised mark that far only the part counts up to which the master has removed anything.
     const reached = mark <= file.cursor ? mark : effectiveMark(file.lineage, mark);
     if (markRow === 0 || reached <= file.rawMark || reached > file.cursor) return;
-    this.#guard('compact the replica', () => compactRows(file, reached));
+    this.#guard('compact the replica', () => {
+      compactRows(file, reached);
+      this.#compactOn(file);
+    });
+  }
+
+  /** A piece now, the next ones in turns of their own: votes and rows come in between. */
+  #compactOn(file: ReplicaFile): void {
+    if (!compactStep(file)) return;
+    setImmediate(() => {
+      if (file !== this.#target() || !file.database.isOpen) return;
+      try {
+        this.#compactOn(file);
+      } catch (error) {
+        if (isDamage(error)) file.damage = damaged(String(error));
+        // Else the next mark tries again, and tells what keeps it from that.
+        file.compactTo = file.compactedTo;
+      }
+    });
   }
 
   setLineage(lineage: Lineage): void {
@@ -264,6 +283,8 @@ export class ReplicaStore implements Replica {
   async copyInto(copy: (database: DatabaseSync) => Promise<unknown>): Promise<void> {
     await this.#checking;
     this.#guard('copy the replica', () => {});
+    // The copy keeps the connection, and with it whoever would write, until its end.
+    this.#file.compactTo = this.#file.compactedTo;
     const whole = this.whole();
     if (whole === null) {
       await copy(this.#file.database);
