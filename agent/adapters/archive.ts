@@ -6,17 +6,7 @@
  * row, which the token opens; whether it does is checked when the archive arrives and again
  * before a promotion. The token makes the archive secret: directories 0700, files 0600.
  */
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { open } from 'node:fs/promises';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import * as v from 'valibot';
 import { errnoOf, fromErrno } from '../../shared/adapters/errno.ts';
 import { BatonError, isBatonError } from '../../shared/errors/baton-error.ts';
@@ -33,6 +23,7 @@ import { type ArchivePlaces, findFiles, fingerprint, readFiles } from './archive
 import { type ArchivedFile, TOKEN_PATH } from './archive/manifest.ts';
 import { packFiles, unpackFiles } from './archive/pack.ts';
 import { putInPlace, replaceFile } from './archive/put-in-place.ts';
+import { readPiece, writePiece } from './file-pieces.ts';
 
 export interface ArchiveStoreOptions extends ArchivePlaces {
   /** On the disk: a node that boots without a master still holds the archive. */
@@ -120,18 +111,7 @@ class Store implements ArchiveStore {
   async chunk(id: string, offset: number, length: number): Promise<Uint8Array> {
     // A newer one has taken its place: the sender begins with that one.
     if (this.#made?.info.id !== id) return new Uint8Array(0);
-    return mapped('read the archive', () => this.#chunk(offset, length));
-  }
-
-  async #chunk(offset: number, length: number): Promise<Uint8Array> {
-    const file = await open(this.#path('out.tar.zst'), 'r');
-    try {
-      const bytes = new Uint8Array(length);
-      const { bytesRead } = await file.read(bytes, 0, length, offset);
-      return bytes.subarray(0, bytesRead);
-    } finally {
-      await file.close();
-    }
+    return mapped('read the archive', () => readPiece(this.#path('out.tar.zst'), offset, length));
   }
 
   heldId(): string | null {
@@ -145,14 +125,7 @@ class Store implements ArchiveStore {
   }
 
   append(offset: number, bytes: Uint8Array): void {
-    this.#try(() => {
-      const file = openSync(this.#path('incoming'), 'r+');
-      try {
-        writeSync(file, bytes, 0, bytes.length, offset);
-      } finally {
-        closeSync(file);
-      }
-    });
+    this.#try(() => writePiece(this.#path('incoming'), offset, bytes));
   }
 
   /** A full disk does not end the stream of revisions: the archive is refused at its end. */

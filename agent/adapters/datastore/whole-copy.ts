@@ -2,33 +2,15 @@
  * Files of whole copies, for a datastore whose schema is unknown: the master's last one, and the
  * one a receiver takes in. Never a file below `server/db`: the copy is made by SQLite elsewhere.
  */
-import {
-  closeSync,
-  existsSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs';
-import { open } from 'node:fs/promises';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import * as v from 'valibot';
 import type { Lineage, RevisionSource, WholeCopies } from '../../stream/api.ts';
+import { readPiece, writePiece } from '../file-pieces.ts';
 
 /** The sending side: one file, made anew each time. */
 export const wholeCopies = (path: string): WholeCopies => ({
   make: (source: RevisionSource) => source.copyTo(path),
-  chunk: async (offset, length) => {
-    const file = await open(path, 'r');
-    try {
-      const bytes = new Uint8Array(length);
-      const { bytesRead } = await file.read(bytes, 0, length, offset);
-      return bytes.subarray(0, bytesRead);
-    } finally {
-      await file.close();
-    }
-  },
+  chunk: (offset, length) => readPiece(path, offset, length),
 });
 
 const recordShape = v.object({
@@ -78,12 +60,7 @@ export class WholeFile {
   }
 
   append(offset: number, bytes: Uint8Array): void {
-    const file = openSync(this.#part, 'r+');
-    try {
-      writeSync(file, bytes, 0, bytes.length, offset);
-    } finally {
-      closeSync(file);
-    }
+    writePiece(this.#part, offset, bytes);
   }
 
   end(record: WholeRecord): void {
