@@ -68,11 +68,11 @@ const vitest = async (node, args) => {
   const program = join(modules, 'vitest', 'vitest.mjs');
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile=${report}`];
   const status = await run(node, [program, 'run', ...reporters, ...args]);
-  const sum = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : null;
+  const counts = existsSync(report) ? JSON.parse(readFileSync(report, 'utf8')) : null;
   rmSync(folder, { recursive: true });
-  const passed = sum?.numPassedTests ?? 0;
+  const passed = counts?.numPassedTests ?? 0;
   // A suite that broke before its first test has no failed test of its own to show.
-  const failed = Math.max(sum?.numFailedTests ?? 0, status === 0 && passed > 0 ? 0 : 1);
+  const failed = Math.max(counts?.numFailedTests ?? 0, status === 0 && passed > 0 ? 0 : 1);
   return { passed, failed };
 };
 
