@@ -22,11 +22,14 @@ export const readPiece = async (
   }
 };
 
-/** Writes into a file that is there. Errors: those of the disk. */
+/** Writes all of it into a file that is there. Errors: those of the disk. */
 export const writePiece = (path: string, offset: number, bytes: Uint8Array): void => {
   const file = openSync(path, 'r+');
   try {
-    writeSync(file, bytes, 0, bytes.length, offset);
+    // A disk that gets full takes a part without an error; only the next write has one.
+    for (let done = 0; done < bytes.length; ) {
+      done += writeSync(file, bytes, done, bytes.length - done, offset + done);
+    }
   } finally {
     closeSync(file);
   }
