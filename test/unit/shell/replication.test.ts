@@ -13,7 +13,7 @@ import type {
 } from '../../../agent/stream/api.ts';
 import { BatonError } from '../../../shared/errors/baton-error.ts';
 import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
-import { minutes } from '../../../shared/time/duration.ts';
+import { type Duration, minutes, seconds } from '../../../shared/time/duration.ts';
 
 const full = () => new BatonError('disk-full', 'operational', 'no space is left');
 const order = {
@@ -154,6 +154,41 @@ describe('what fails', () => {
     broken.add('receivers');
     expect(replication.receivers()).toEqual([]);
     expect(findings.join()).toContain('no space is left');
+  });
+});
+
+describe('the replica on the disk', () => {
+  const saves = (calls: readonly string[]) => calls.filter((call) => call === 'save').length;
+
+  it('is written soon after a change of master, then hourly, and not in between', async () => {
+    const { clock, calls, replication } = rig();
+    const pass = async (time: Duration): Promise<void> => {
+      clock.advance(time);
+      await settle();
+    };
+    replication.follow(targetOf('b', 2));
+    await pass(seconds(10));
+    expect(saves(calls), 'a small datastore is being copied still').toBe(0);
+    await pass(seconds(10));
+    expect(saves(calls)).toBe(1);
+    await pass(minutes(59));
+    expect(saves(calls), 'cards wear').toBe(1);
+    await pass(minutes(1));
+    expect(saves(calls)).toBe(2);
+    // The same master again is no change.
+    replication.follow(targetOf('b', 2));
+    await pass(minutes(30));
+    expect(saves(calls)).toBe(2);
+    replication.follow(targetOf('c', 3));
+    await pass(minutes(1));
+    expect(saves(calls)).toBe(3);
+  });
+
+  it('is not written by a node that receives nothing', async () => {
+    const { clock, calls } = rig();
+    clock.advance(minutes(200));
+    await settle();
+    expect(saves(calls)).toBe(0);
   });
 });
 

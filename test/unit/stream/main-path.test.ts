@@ -1,7 +1,7 @@
 /** The stream end to end: first copy, rows as they come, resume, epochs, flush. */
 import { expect, test } from 'vitest';
-import { seconds } from '../../../shared/time/duration.ts';
-import { until } from './nodes.ts';
+import { milliseconds, seconds } from '../../../shared/time/duration.ts';
+import { quickLimits, until } from './nodes.ts';
 import { streamRig } from './rig.ts';
 
 const rig = streamRig();
@@ -44,6 +44,20 @@ test('how far a receiver is behind is told in revisions and in milliseconds', as
   master.kine.put('/registry/x/last', 'x');
   await receiver.inStepWith(master);
   await until(() => behind()?.lagRevisions === 0);
+});
+
+test('a change that nobody was woken for is sent with the next sign of life', async () => {
+  const master = node('pi1');
+  master.deaf = true;
+  master.limits = { ...quickLimits, silenceLimit: milliseconds(300) };
+  await master.promote(1, 'none', false);
+  const receiver = node('pi2');
+  receiver.follow(master, 1);
+  await receiver.inStepWith(master);
+  master.kine.put('/registry/x/unheard', 'x');
+  await receiver.inStepWith(master);
+  expect(receiver.live()).toEqual(master.kine.live());
+  expect(receiver.live().has('/registry/x/unheard')).toBe(true);
 });
 
 test('a receiver that was away resumes where it was', async () => {

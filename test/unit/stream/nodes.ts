@@ -31,6 +31,15 @@ export const until = async (condition: () => boolean): Promise<void> => {
 
 export const quickLimits: Partial<StreamLimits> = { redialDelay: milliseconds(5) };
 
+const unheard = (source: RevisionSource): RevisionSource =>
+  new Proxy(source, {
+    get(target, name: keyof RevisionSource) {
+      if (name === 'onChange') return () => () => undefined;
+      const member: unknown = target[name];
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+
 export class TestNode {
   readonly name: string;
   readonly folder: string;
@@ -43,6 +52,8 @@ export class TestNode {
   bootId = 'boot-1';
   archives: ArchiveStore | null = null;
   limits: Partial<StreamLimits> = quickLimits;
+  /** Its watch on the datastore says nothing; set before it serves. */
+  deaf = false;
   datastore: Datastore;
   server: KineServer | null = null;
   source: RevisionSource | null = null;
@@ -101,7 +112,7 @@ export class TestNode {
 
   /** Sends what the server in this node's `k3s` folder writes, whoever runs it. */
   send(epoch: number): void {
-    const source = this.datastore.startSource();
+    const source = this.deaf ? unheard(this.datastore.startSource()) : this.datastore.startSource();
     this.source = source;
     const sender = streamSender({
       clock: this.clock,
