@@ -29,7 +29,8 @@ test('a disk that takes a part only is an error', () => {
   // A limit of 512 bytes per file: the first write ends there, as on a disk that gets full.
   const script = `import { writePiece } from '${adapter}';
     process.on('SIGXFSZ', () => {});
-    try { writePiece('${path}', 0, new Uint8Array(3000)); } catch (error) { console.log(error.code) }`;
+    try { writePiece('${path}', 0, new Uint8Array(3000)); }
+    catch (error) { console.log(error.code); }`;
   const node = [process.execPath, '--input-type=module', '-e', script];
   const child = spawnSync('sh', ['-c', 'ulimit -f 1; exec "$@"', 'sh', ...node], {
     encoding: 'utf8',
