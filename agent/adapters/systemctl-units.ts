@@ -7,6 +7,8 @@
  *    put them into /etc, the mask has no effect, and a start is refused with that sentence.
  *  - `systemctl start` waits for READY=1 and succeeds although ExecCondition refused; so the start
  *    is not waited for (`--no-block`) and the unit's own words are read until it has a process.
+ *  - A unit that is masked while it runs or stops forgets its KillMode=process (seen on systemd
+ *    252), and its end takes every pod of the node along: stop first, mask when that is over.
  *  - At a shutdown systemd stops the server only after this agent, which waits for the server: a
  *    stop that is queued and not begun is told to the process directly.
  *  - `systemctl` can hang with PID 1 or the bus. Every call has a limit, and the kill of a fence
@@ -30,6 +32,9 @@ const START_STEP = milliseconds(100);
 const KILL_WAIT = milliseconds(2000);
 /** A stop that systemd can begin has begun by then. */
 const STOP_BEGINS = milliseconds(200);
+/** And has ended, once the process is gone. */
+const STOP_ENDS = seconds(1);
+const STOP_STEP = milliseconds(50);
 
 const failed = (detail: string): UnitResult => ({ ok: false, detail });
 const done: UnitResult = { ok: true };
@@ -216,25 +221,35 @@ class SystemctlUnits implements UnitManager {
     return failed(`k3s.service has no process after ${START_LIMIT} ms`);
   }
 
-  /** Mask and stop through systemd, and beside it the kill of the process that is known. */
+  /** Stop through systemd and beside it the end of the process that is known; then the mask. */
   async #halt(grace: Duration): Promise<UnitResult> {
     this.#halts += 1;
     this.#watching?.cancel();
-    const masked = this.#systemctl.mask('server');
     const stopped = this.#systemctl.beginStop('server');
     const known = this.#server ?? (await this.#runningServer());
     const told = known === null || grace === 0 ? null : this.#tellDirectly(known, stopped);
     if (known !== null) await this.#endProcess(known, grace);
-    const results = [await masked, await stopped];
+    const results = [await stopped];
     await told;
-    if (known !== null && !(await this.#goneWithin(known, KILL_WAIT))) {
-      return failed(`process ${known.pid} of k3s.service does not die of SIGKILL`);
-    }
+    const gone = known === null || (await this.#goneWithin(known, KILL_WAIT));
+    if (gone) await this.#untilEnded();
+    results.push(await this.#systemctl.mask('server'));
+    if (!gone) return failed(`process ${known.pid} of k3s.service does not die of SIGKILL`);
     // A start that slipped in before the mask has made another process.
     const late = await this.#runningServer();
     if (late !== null) await this.#endProcess(late, milliseconds(0));
     this.#unwatch();
     return results.find((result) => !result.ok) ?? done;
+  }
+
+  /** Until systemd has finished with the unit; a while, because the mask must come in any case. */
+  async #untilEnded(): Promise<void> {
+    const end = this.#clock.now() + STOP_ENDS;
+    while (this.#clock.now() < end) {
+      const { active } = await this.#systemctl.show('server');
+      if (active === 'inactive' || active === 'failed') return;
+      await new Promise<void>((resolve) => this.#clock.in(STOP_STEP, resolve));
+    }
   }
 
   /** SIGTERM from here, unless systemd's came first: k3s takes a second one as "leave at once". */

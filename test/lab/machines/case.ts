@@ -47,6 +47,16 @@ export const unmoved = async (stage: Stage, before: Machine, epoch: number): Pro
   return risen === epoch ? [] : [`the epoch rose from ${epoch} to ${risen} without need`];
 };
 
+/** A process beside the server in its control group, as k3s's containers have one. */
+export const startPod = async (machine: Machine): Promise<number> => {
+  const group = '/sys/fs/cgroup$(systemctl show --property=ControlGroup --value k3s.service)';
+  const script = `sleep 100000 >/dev/null & echo $! >"${group}/cgroup.procs"; echo $!`;
+  return Number(await machine.call('sh', '-c', script));
+};
+
+export const podLives = async (machine: Machine, pid: number): Promise<boolean> =>
+  (await machine.call('sh', '-c', `kill -0 ${pid} && echo lives || echo gone`)).trim() === 'lives';
+
 /** A program of baton's begins within a fifth of this on a calm host, on a Pi too. */
 const SLOW_START_MS = 1000;
 
@@ -61,16 +71,21 @@ const startMs = async (machine: Machine): Promise<number> => {
 /**
  * Claims that nothing moves or pauses hold only where a process gets a processor when it needs one:
  * an agent that is begun again has 3.5 s. A sentence of `broken` counts as wrong, unless this host
- * shows at once that it is too slow for the claim; then it is told as not judged.
+ * shows at once that it is too slow for the claim; then it is told as not judged. What the server
+ * took after `sinceMs` and before its gate shut may then be on its disk alone; older writes not.
  */
 export const unlessStarved = async (
+  stage: Stage,
   machine: Machine,
-  broken: readonly string[],
+  since: { readonly atMs: number; readonly broken: readonly string[] },
 ): Promise<Pick<CaseReport, 'wrong' | 'notJudged'>> => {
+  const { atMs, broken } = since;
   const tookMs = broken.length === 0 ? 0 : Math.round(await startMs(machine));
   if (tookMs < SLOW_START_MS) return { wrong: broken };
   const why = `(this host takes ${tookMs} ms to begin a program)`;
-  return { wrong: [], notJudged: broken.map((sentence) => `${sentence} ${why}`) };
+  const notJudged = broken.map((sentence) => `${sentence} ${why}`);
+  const { old } = await stage.losses(atMs);
+  return { wrong: old > 0 ? [`${old} acknowledged writes are gone`] : [], notJudged };
 };
 
 /** How often a machine's server answered since then: probes and writes. */

@@ -23,7 +23,7 @@ const wentOn = async (stage: Stage, before: Machine, since: Since): Promise<Clai
     wrong.push(`the epoch rose from ${since.epoch} to ${stage.observer.epoch}`);
   }
   stage.tell(`the longest pause of writes was ${pause} ms`);
-  return unlessStarved(before, wrong);
+  return unlessStarved(stage, before, { atMs: since.atMs, broken: wrong });
 };
 
 type Claim = Awaited<ReturnType<typeof unlessStarved>>;

@@ -5,6 +5,8 @@ import {
   type Case,
   type CaseReport,
   NO_PAUSE_MS,
+  podLives,
+  startPod,
   unlessStarved,
   unmoved,
   untilProperty,
@@ -62,7 +64,8 @@ const receiverCut = async (stage: Stage): Promise<CaseReport> => {
   await receiver.boot();
   const wrong = await unmoved(stage, server, epoch);
   if (pause > NO_PAUSE_MS) wrong.push(`writes stood still for ${pause} ms while a receiver died`);
-  return { gapMs: null, lossesAtMs: null, ...(await unlessStarved(server, wrong)) };
+  const claim = await unlessStarved(stage, server, { atMs, broken: wrong });
+  return { gapMs: null, lossesAtMs: null, ...claim };
 };
 
 const allOff = async (stage: Stage): Promise<CaseReport> => {
@@ -128,11 +131,13 @@ const move = async (stage: Stage): Promise<CaseReport> => {
   const target = await stage.receiver();
   const atMs = Date.now();
   stage.tell(`baton move ${target.name}`);
+  const pod = await startPod(old);
   await old.call('baton', 'move', target.name);
   const { server, gapMs } = await stage.failover(atMs, old);
   stage.tell(`${server.name} serves after ${gapMs} ms`);
   await stage.settled();
   const wrong = server === target ? [] : [`moved to ${server.name} instead of ${target.name}`];
+  if (!(await podLives(old, pod))) wrong.push(`the pods of ${old.name} died with its server`);
   return { gapMs, lossesAtMs: null, wrong };
 };
 

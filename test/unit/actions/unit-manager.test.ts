@@ -2,7 +2,7 @@
  * One contract for both unit managers, on real processes: the process supervisor as it is, and
  * `systemctl` played by a script. Every server started here is ended by its own id.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -243,6 +243,24 @@ test('a stop that systemd cannot begin yet reaches the server all the same', asy
   expect(await manager.stop('server', milliseconds(20_000))).toEqual({ ok: true });
   expect(readFileSync(file, 'utf8')).toBe('told\n');
 });
+
+test.each(['stop', 'fence'] as const)(
+  'a %s masks only what has ended: pods live on',
+  async (way) => {
+    openLease();
+    const manager = systemctl({ server: stubborn });
+    managers.push(manager);
+    await manager.start('server');
+    pids.push(pidOf());
+    expect(
+      way === 'stop' ? await manager.stop('server', grace) : await manager.fence(grace),
+    ).toEqual({
+      ok: true,
+    });
+    expect(existsSync(join(directory, 'k3s.service.masked'))).toBe(true);
+    expect(existsSync(join(directory, 'k3s.service.forgotten'))).toBe(false);
+  },
+);
 
 test('a twin that a step before has shut is asked for, and not shut again', async () => {
   openLease();
