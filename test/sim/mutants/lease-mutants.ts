@@ -34,6 +34,18 @@ const noSilence = {
 
 const core: readonly Mutant[] = [
   {
+    name: 'prepare-heard-during-a-lease',
+    breaks: 'L3: while a lease runs, other owners’ Prepares change nothing',
+    wishes: { profile: 'duel' },
+    edits: [
+      {
+        file: voter,
+        find: 'if (runs(accepted, turn) && accepted.owner !== from) {',
+        replace: 'if (false as boolean) {',
+      },
+    ],
+  },
+  {
     name: 'accepts-any-higher-ballot',
     breaks: 'L6: the exact ballot promised',
     wishes: { profile: 'duel' },
