@@ -105,8 +105,9 @@ export function peopleTopics(report: NodeReport): ReadonlyMap<string, string> {
     say(`stream/${receiver.node}`, 'lag_revisions', receiver.lag_revisions);
     say(`stream/${receiver.node}`, 'lag_ms', receiver.lag_ms);
   }
-  say('agent', 'rss_mb', report.memory.rss_mb);
-  say('agent', 'anon_mb', report.memory.anon_mb);
+  // Tenths would be a new message on every broker with each report.
+  say('agent', 'rss_mb', Math.round(report.memory.rss_mb));
+  say('agent', 'anon_mb', Math.round(report.memory.anon_mb));
   say('agent', 'findings', report.findings.length);
   return topics;
 }

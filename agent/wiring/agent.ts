@@ -57,9 +57,8 @@ export async function runAgent(place: Place, sockets: Sockets): Promise<Agent> {
     decide: (state: CoreState, event: AgentEvent, now: Instant) =>
       decide(state, event, now, config),
   };
-  const seen = (): CoreView => {
-    return view(loop?.state() ?? core.initial, loop?.now() ?? clock.now(), config);
-  };
+  const seen = (at = loop?.now() ?? clock.now()): CoreView =>
+    view(loop?.state() ?? core.initial, at, config);
   // First of all: it refuses a second agent before that one touches the datastore.
   let control: Control | null = null;
   const socket = await listenControl(
@@ -196,7 +195,7 @@ function observer(parts: Parts, publisher: Publisher): Observer<CoreState> {
   let before = '';
   return {
     turned(_state, event, reason, now) {
-      const seen = parts.view();
+      const seen = parts.view(now);
       const { role, phase, epoch, master } = seen;
       timeline.saw(seen, now);
       const shown = `${role} ${phase} ${epoch} ${master}`;

@@ -1,6 +1,8 @@
 /**
  * The parts of one running agent, as the wiring hands them around.
  */
+
+import type { Instant } from '../../shared/time/duration.ts';
 import type { Follow } from '../actions/follow.ts';
 import type { PromotionTimeline } from '../actions/promotion-timeline.ts';
 import type { CoreView } from '../core/types.ts';
@@ -17,5 +19,6 @@ export interface Parts {
   readonly follow: Follow;
   readonly timeline: PromotionTimeline;
   /** What people see of the core's state at this moment. */
-  readonly view: () => CoreView;
+  /** As of `at`; of now without one. */
+  readonly view: (at?: Instant) => CoreView;
 }

@@ -8,7 +8,7 @@
  * Timers may be late, by a busy loop or a sleeping machine; whoever acts on one reads `now` anew.
  */
 import { uptime } from 'node:os';
-import type { Clock } from '../ports/clock.ts';
+import type { Clock, TimerHandle } from '../ports/clock.ts';
 import { after, type Instant, instant, milliseconds, wallTime } from '../time/duration.ts';
 
 /** Step of `now` on Linux: /proc/uptime has two decimals of a second. */
@@ -27,22 +27,30 @@ const bootTime = (): Instant =>
 
 /** Each call gives an independent view of the same clock; there is no state. */
 export function systemClock(): Clock {
-  const at: Clock['at'] = (due, action) => {
+  /** One reading of the boot clock a sleep: an idle agent does little else. */
+  const sleepUntil = (due: Instant, began: Instant, action: () => void): TimerHandle => {
     let timer: NodeJS.Timeout;
-    const sleep = (): void => {
-      const left = Math.min(Math.max(Math.ceil(due - bootTime()), 0), LONGEST_SLEEP_MS);
+    const sleep = (now: Instant): void => {
+      const left = Math.min(Math.max(Math.ceil(due - now), 0), LONGEST_SLEEP_MS);
       timer = setTimeout(wake, left);
     };
     // Node fires up to 1 ms early, and its clock is not ours: what counts is the boot clock.
-    const wake = (): void => (bootTime() < due ? sleep() : action());
-    sleep();
+    const wake = (): void => {
+      const now = bootTime();
+      if (now < due) sleep(now);
+      else action();
+    };
+    sleep(began);
     return { cancel: () => clearTimeout(timer) };
   };
   return {
     now: bootTime,
     monotonicMilliseconds: monotonic,
     wall: () => wallTime(Date.now()),
-    at,
-    in: (delay, action) => at(after(bootTime(), delay), action),
+    at: (due, action) => sleepUntil(due, bootTime(), action),
+    in: (delay, action) => {
+      const now = bootTime();
+      return sleepUntil(after(now, delay), now, action);
+    },
   };
 }

@@ -37,7 +37,7 @@ export const connectionBounds: Readonly<Record<LinkPurpose, ConnectionBounds>> =
   lease: {
     frame: LEASE_FRAME_LIMIT,
     queue: 64 * 1024,
-    keepalive: seconds(2),
+    keepalive: seconds(3),
     idle: seconds(7),
   },
   bulk: {

@@ -12,8 +12,10 @@ import { basename } from 'node:path';
 
 /** From a write to the WAL to its commit being visible: microseconds, unless preempted. */
 const LOOK_AGAIN_MS = 4;
-/** The safety net, and how soon a directory that did not exist is found. */
-const POLL_MS = 500;
+/** How soon a directory that does not exist yet is found. */
+const SEARCH_MS = 500;
+/** The safety net under a watch, as rare as the stream's own sign of life. */
+const POLL_MS = 2000;
 
 /** Identity of the file, so that a new life of the server is noticed; '' when absent. */
 export const fileIdentity = (path: string): string => {
@@ -34,19 +36,24 @@ export class DirectoryWatch {
   /** An event came after the look-again was armed: it may need one of its own. */
   #againAgain = false;
   #soon: NodeJS.Immediate | null = null;
-  readonly #poll: NodeJS.Timeout;
+  #poll: NodeJS.Timeout | null = null;
 
   /** `wake` is called for every possible change, at most once per turn of the event loop. */
   constructor(directory: string, wake: () => void) {
     this.#directory = directory;
     this.#wake = wake;
-    this.#poll = setInterval(() => this.#tick(), POLL_MS);
-    this.#attach();
+    this.#look();
   }
 
-  #tick(): void {
+  #look(): void {
     this.#attach();
-    this.#wake();
+    this.#poll = setTimeout(
+      () => {
+        this.#look();
+        this.#wake();
+      },
+      this.#watched === '' ? SEARCH_MS : POLL_MS,
+    );
   }
 
   /** A promotion or quarantine puts another directory in place: watch that one. */
@@ -91,7 +98,7 @@ export class DirectoryWatch {
 
   close(): void {
     this.#watcher?.close();
-    clearInterval(this.#poll);
+    if (this.#poll !== null) clearTimeout(this.#poll);
     if (this.#again !== null) clearTimeout(this.#again);
     if (this.#soon !== null) clearImmediate(this.#soon);
   }
