@@ -24,7 +24,7 @@ export interface MachineLabOptions {
   readonly command: string;
 }
 
-export const MACHINE_LAB_USAGE = `usage: npm run lab -- --machines [options]   (root)
+const MACHINE_LAB_USAGE = `usage: npm run lab -- --machines [options]   (root)
   --case NAME  one case, may be given again; default: every case once
   --rounds N   then N random cases on clusters that go on (0)
   --clusters N   clusters side by side, 1 to 6 (1)
