@@ -2,8 +2,8 @@
  * The control socket in the run folder: how the `baton` command talks to the agent of its machine.
  *
  * One JSON line in, one JSON line out, then the connection ends. Permissions are the file's: mode
- * 0660, the group of the run folder. Input is bounded in length, time and number of connections,
- * so that nobody in the group can make the agent grow. What a line means is
+ * 0660, the group of the run folder. Input is bounded in length, in the time of each phase, and in
+ * connections, so that nobody in the group can make the agent grow. What a line means is
  * agent/actions/control.ts.
  *
  * Errors: `port-in-use` when another agent answers on the path. A socket file that nobody answers
@@ -15,9 +15,17 @@ import { BatonError, isBatonError } from '../../shared/errors/baton-error.ts';
 
 /** Longest line taken; commands are far shorter. */
 export const CONTROL_LINE_LIMIT = 16 * 1024;
-const CONNECTION_LIMIT = 16;
-/** An open connection that neither asks nor is answered. */
-const IDLE_MS = 120_000;
+export const CONNECTION_LIMIT = 16;
+
+export interface ControlTimes {
+  /** From the connection to the whole line; a client that says nothing takes up a place. */
+  readonly askMs: number;
+  /** From the line to the answer; agent/actions/control.ts gives up after 120 s, and says so. */
+  readonly answerMs: number;
+  /** From the answer to the end of a connection whose client does not read. */
+  readonly readMs: number;
+}
+const TIMES: ControlTimes = { askMs: 5000, answerMs: 150_000, readMs: 5000 };
 
 export interface ControlSocket {
   close(): Promise<void>;
@@ -26,14 +34,19 @@ export interface ControlSocket {
 /** Answers one line with a JSON-safe value. Rejects as the world fails; our own bugs go through. */
 export type ControlHandler = (line: string) => Promise<unknown>;
 
-export async function listenControl(path: string, handler: ControlHandler): Promise<ControlSocket> {
+/** `times` differ from what ships only in tests. */
+export async function listenControl(
+  path: string,
+  handler: ControlHandler,
+  times: ControlTimes = TIMES,
+): Promise<ControlSocket> {
   if (await answers(path)) throw taken(path);
   rmSync(path, { force: true });
   const open = new Set<Socket>();
   const server = createServer((socket) => {
     open.add(socket);
     socket.on('close', () => open.delete(socket));
-    serve(socket, handler);
+    serve(socket, handler, times);
   });
   server.maxConnections = CONNECTION_LIMIT;
   await new Promise<void>((resolve, reject) => {
@@ -52,11 +65,27 @@ export async function listenControl(path: string, handler: ControlHandler): Prom
   };
 }
 
-function serve(socket: Socket, handler: ControlHandler): void {
+/** Ends the connection when a phase lasts too long, however many bytes trickle in meanwhile. */
+function phases(socket: Socket): (limitMs: number) => void {
+  let limit: NodeJS.Timeout | undefined;
+  socket.once('close', () => clearTimeout(limit));
+  return (limitMs) => {
+    clearTimeout(limit);
+    limit = setTimeout(() => socket.destroy(), limitMs);
+  };
+}
+
+function serve(socket: Socket, handler: ControlHandler, times: ControlTimes): void {
   let text = '';
   let asked = false;
+  const within = phases(socket);
+  const answer = (value: unknown): void => {
+    if (socket.destroyed) return;
+    within(times.readMs);
+    socket.end(`${JSON.stringify(value)}\n`);
+  };
+  within(times.askMs);
   socket.setEncoding('utf8');
-  socket.setTimeout(IDLE_MS, () => socket.destroy());
   socket.on('error', () => socket.destroy());
   socket.on('data', (chunk: string) => {
     if (asked) return;
@@ -64,15 +93,16 @@ function serve(socket: Socket, handler: ControlHandler): void {
     const end = text.indexOf('\n');
     if (end < 0 && text.length <= CONTROL_LINE_LIMIT) return;
     asked = true;
+    within(times.answerMs);
     if (end < 0 || end > CONTROL_LINE_LIMIT) {
-      answer(socket, { ok: false, text: `a request is one line of at most ${CONTROL_LINE_LIMIT}` });
+      answer({ ok: false, text: `a request is one line of at most ${CONTROL_LINE_LIMIT}` });
       return;
     }
     handler(text.slice(0, end))
-      .then((value) => answer(socket, value))
+      .then(answer)
       .catch((error: unknown) => {
         if (isBatonError(error) && error.kind !== 'invariant') {
-          answer(socket, { ok: false, text: error.message });
+          answer({ ok: false, text: error.message });
           return;
         }
         // Our own bug: nothing goes on in an unknown state. main.ts logs it and ends the process.
@@ -80,10 +110,6 @@ function serve(socket: Socket, handler: ControlHandler): void {
         throw error;
       });
   });
-}
-
-function answer(socket: Socket, value: unknown): void {
-  if (!socket.destroyed) socket.end(`${JSON.stringify(value)}\n`);
 }
 
 /** Whether somebody listens on the path now. */

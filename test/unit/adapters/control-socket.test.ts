@@ -1,13 +1,15 @@
 /** The control socket on real unix sockets: bounds, leftovers, and a second agent. */
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import {
+  CONNECTION_LIMIT,
   CONTROL_LINE_LIMIT,
   type ControlSocket,
+  type ControlTimes,
   listenControl,
 } from '../../../agent/adapters/control-socket.ts';
 import { BatonError } from '../../../shared/errors/baton-error.ts';
@@ -23,12 +25,22 @@ afterEach(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-const listen = async (handler = async (line: string): Promise<unknown> => ({ line })) => {
+const listen = async (
+  handler = async (line: string): Promise<unknown> => ({ line }),
+  times?: ControlTimes,
+) => {
   const path = join(folder, 'control.sock');
-  const socket = await listenControl(path, handler);
+  const socket = await listenControl(path, handler, times);
   open.push(socket);
   return path;
 };
+
+/** However it ends; an error of the connection is an end as well. */
+const closed = (socket: Socket): Promise<void> =>
+  new Promise((resolve) => {
+    socket.on('error', () => undefined);
+    socket.on('close', () => resolve());
+  });
 
 const ask = async (path: string, text: string): Promise<string> => {
   const socket = connect(path);
@@ -36,9 +48,8 @@ const ask = async (path: string, text: string): Promise<string> => {
   socket.on('data', (chunk: Buffer) => {
     answer += chunk.toString('utf8');
   });
-  socket.on('error', () => undefined);
   socket.write(text);
-  await once(socket, 'close');
+  await closed(socket);
   return answer;
 };
 
@@ -86,4 +97,60 @@ test('a socket file that nobody answers on is replaced; one that is answered is 
   });
   expect(existsSync(path)).toBe(true);
   expect(await ask(path, 'still\n')).toContain('still');
+});
+
+/** A client that goes on writing a byte now and then. */
+const trickling = (socket: Socket): Socket => {
+  const each = setInterval(() => socket.write('x'), 5);
+  socket.on('close', () => clearInterval(each));
+  return socket;
+};
+
+const HOUR = 3_600_000;
+const patient: ControlTimes = { askMs: HOUR, answerMs: HOUR, readMs: HOUR };
+
+test('a client that says nothing is sent away, and one that never ends, too', async () => {
+  const path = await listen(undefined, { ...patient, askMs: 20 });
+  expect(await ask(path, '')).toBe('');
+  await closed(trickling(connect(path)));
+});
+
+test('a command may take longer than a client may be silent', async () => {
+  let reply: (answer: string) => void = () => undefined;
+  const answered = new Promise<unknown>((resolve) => {
+    reply = resolve;
+  });
+  const path = await listen(() => answered, { ...patient, askMs: 20 });
+  const asked = ask(path, 'move\n');
+  // The silent one is gone: the time for asking has passed.
+  expect(await ask(path, '')).toBe('');
+  reply('moved');
+  expect(await asked).toBe('"moved"\n');
+});
+
+test('nobody waits for an answer for ever', async () => {
+  const never = new Promise<unknown>(() => undefined);
+  const mute = await listen(() => never, { ...patient, answerMs: 20 });
+  expect(await ask(mute, 'x\n')).toBe('');
+});
+
+test('nor for one that does not read it', async () => {
+  const long = async () => 'y'.repeat(8_000_000);
+  const path = await listen(long, { ...patient, readMs: 20 });
+  const deaf = connect({ path, allowHalfOpen: true });
+  deaf.pause();
+  deaf.write('x\n');
+  // What it goes on writing tells it that the other end is closed.
+  await closed(trickling(deaf));
+});
+
+test('the places for clients are bounded, and a free one is taken again', async () => {
+  const path = await listen(undefined, patient);
+  const silent = Array.from({ length: CONNECTION_LIMIT }, () => connect(path));
+  await Promise.all(silent.map((socket) => once(socket, 'connect')));
+  expect(await ask(path, 'one more\n'), 'no place').toBe('');
+  for (const socket of silent) socket.destroy();
+  let answer = '';
+  while (answer === '') answer = await ask(path, 'one more\n');
+  expect(answer).toContain('one more');
 });
