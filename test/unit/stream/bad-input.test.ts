@@ -75,6 +75,25 @@ test('an own datastore that cannot be read is never replaced by an empty cluster
   expect(await alone.datastore.install(order)).toMatchObject({ ok: true, lastTakenOver: 0 });
 });
 
+test('rows that cannot be saved are not cut off', async () => {
+  const [, receiver] = await pair();
+  receiver.receiver?.follow(null);
+  const { replica } = receiver.datastore;
+  const { revision } = replica.cursor();
+  const before = receiver.live();
+  mkdirSync(`${receiver.folder}/state`, { recursive: true });
+  // No folder can be made where a file lies.
+  writeFileSync(`${receiver.folder}/state/cut-off`, '');
+  expect(() => replica.cutBack(revision - 5, 'a test')).toThrow(/cut the replica back/);
+  expect(() => replica.beginCopy([], revision - 5, 'a test')).toThrow(/begin a new copy/);
+  expect(replica.cursor().revision).toBe(revision);
+  expect(receiver.live()).toEqual(before);
+
+  rmSync(`${receiver.folder}/state/cut-off`);
+  expect(replica.cutBack(revision - 5, 'a test')).toMatchObject({ rows: 5 });
+  expect(replica.cursor().revision).toBe(revision - 5);
+});
+
 test('rows altered on their way end the connection, and the next one is right', async () => {
   const [master, receiver] = await pair();
   const { listener } = rig.network.last();
