@@ -63,7 +63,7 @@ const schema = group('Settings of baton-coordinator.', {
   log: logSection,
 });
 
-export const thisNodeCoordinates = (settings: CoordinatorSettings): readonly BrokenAcross[] => {
+const thisNodeCoordinates = (settings: CoordinatorSettings): readonly BrokenAcross[] => {
   const self = settings.cluster.nodes.find(({ name }) => name === settings.node.name);
   if (self === undefined || self.coordinator) return [];
   const sum =
@@ -72,7 +72,7 @@ export const thisNodeCoordinates = (settings: CoordinatorSettings): readonly Bro
   return [{ key: 'node.name', sum }];
 };
 
-export const mqttPortAgrees = (settings: CoordinatorSettings): readonly BrokenAcross[] => {
+const mqttPortAgrees = (settings: CoordinatorSettings): readonly BrokenAcross[] => {
   const self = settings.cluster.nodes.find(({ name }) => name === settings.node.name);
   const { mqtt_port } = settings.listen;
   if (self === undefined || self.mqtt_port === mqtt_port) return [];

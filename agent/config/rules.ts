@@ -18,7 +18,7 @@ const shownAt: ReadonlyMap<string, string> = new Map([
   ['retires-after-silence', 'lease.retire_after_ms'],
 ]);
 
-export const timingIsSafe = ({ lease }: AgentSettings): readonly BrokenAcross[] =>
+const timingIsSafe = ({ lease }: AgentSettings): readonly BrokenAcross[] =>
   brokenElectionRules({
     leaseDuration: lease.lease_duration_ms,
     renewInterval: lease.renew_interval_ms,
@@ -33,7 +33,7 @@ export const timingIsSafe = ({ lease }: AgentSettings): readonly BrokenAcross[] 
 const isWithin = (path: string, directory: string): boolean =>
   `${path}/`.replace(/\/+/g, '/').startsWith(`${directory}/`.replace(/\/+/g, '/'));
 
-export const replicaIsOutside = ({ paths }: AgentSettings): readonly BrokenAcross[] => {
+const replicaIsOutside = ({ paths }: AgentSettings): readonly BrokenAcross[] => {
   if (!isWithin(paths.replica_dir, paths.k3s_data_dir)) return [];
   const sum =
     `${paths.replica_dir} is within k3s_data_dir ${paths.k3s_data_dir}, which is moved away ` +
@@ -41,7 +41,7 @@ export const replicaIsOutside = ({ paths }: AgentSettings): readonly BrokenAcros
   return [{ key: 'paths.replica_dir', sum }];
 };
 
-export const stateSurvivesBoot = ({ paths }: AgentSettings): readonly BrokenAcross[] => {
+const stateSurvivesBoot = ({ paths }: AgentSettings): readonly BrokenAcross[] => {
   if (!isWithin(paths.state_dir, paths.run_dir)) return [];
   const sum =
     `${paths.state_dir} is within run_dir ${paths.run_dir}, which a reboot empties: this node ` +
@@ -49,7 +49,7 @@ export const stateSurvivesBoot = ({ paths }: AgentSettings): readonly BrokenAcro
   return [{ key: 'paths.state_dir', sum }];
 };
 
-export const apiPortAgrees = ({ node, cluster, k3s }: AgentSettings): readonly BrokenAcross[] => {
+const apiPortAgrees = ({ node, cluster, k3s }: AgentSettings): readonly BrokenAcross[] => {
   const self = cluster.nodes.find(({ name }) => name === node.name);
   if (self === undefined || self.api_port === k3s.api_port) return [];
   const sum =
@@ -58,7 +58,7 @@ export const apiPortAgrees = ({ node, cluster, k3s }: AgentSettings): readonly B
   return [{ key: 'k3s.api_port', sum }];
 };
 
-export const windowHoldsABatch = ({ stream }: AgentSettings): readonly BrokenAcross[] => {
+const windowHoldsABatch = ({ stream }: AgentSettings): readonly BrokenAcross[] => {
   if (stream.max_batch_bytes <= stream.window_bytes) return [];
   const sum =
     `max_batch_bytes ${stream.max_batch_bytes} must be at most window_bytes ` +
@@ -66,7 +66,7 @@ export const windowHoldsABatch = ({ stream }: AgentSettings): readonly BrokenAcr
   return [{ key: 'stream.window_bytes', sum }];
 };
 
-export const diallingEndsBeforeSilence = ({ stream }: AgentSettings): readonly BrokenAcross[] => {
+const diallingEndsBeforeSilence = ({ stream }: AgentSettings): readonly BrokenAcross[] => {
   const pause = stream.dial_timeout_ms + stream.redial_delay_ms;
   if (pause < stream.silence_limit_ms) return [];
   const sum =

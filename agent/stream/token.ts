@@ -14,7 +14,7 @@ const ROUNDS = 4096;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-export const BOOTSTRAP_PREFIX = '/bootstrap/';
+const BOOTSTRAP_PREFIX = '/bootstrap/';
 
 /** The password within a token in either form; null when there is none. */
 export const passwordOfToken = (token: string): string | null => {

@@ -11,7 +11,7 @@ import { BatonError, isBatonError } from '../../shared/errors/baton-error.ts';
 import type { Files } from '../../shared/ports/files.ts';
 import { type AgentSettings, loadAgentSettings } from '../config.ts';
 
-export const DEFAULT_SETTINGS = '/etc/baton/agent.yaml';
+const DEFAULT_SETTINGS = '/etc/baton/agent.yaml';
 export const USAGE = `usage: baton-agent [--settings FILE] [--check] [--version] [--help]
   --settings FILE  default ${DEFAULT_SETTINGS}
   --check          read settings and key, say what is wrong, and end`;

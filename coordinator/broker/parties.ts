@@ -27,7 +27,7 @@ export interface TransportKeys {
   pskFor(identity: string): Uint8Array | null;
 }
 
-export const CLI_IDENTITY = 'cli';
+const CLI_IDENTITY = 'cli';
 export const READER_PREFIX = 'reader@';
 /** Under `baton/` and `baton-wire/` these levels are the coordinators' own, never a node's. */
 const reservedNames: readonly string[] = ['cluster', CLI_IDENTITY];

@@ -25,7 +25,7 @@ export interface ClusterView {
 }
 
 /** The master by the reports: connected, not silent, highest epoch. */
-export const masterOf = (
+const masterOf = (
   sightings: ReadonlyMap<NodeName, Sighting>,
   silentAfterMs: number,
 ): NodeReport | null => {

@@ -50,7 +50,7 @@ export function serviceNotify(
 }
 
 /** Half of WATCHDOG_USEC, as sd_watchdog_enabled(3) recommends; null when there is none. */
-export function watchdogPeriod(microseconds: string | undefined): Duration | null {
+function watchdogPeriod(microseconds: string | undefined): Duration | null {
   const value = Number(microseconds);
   if (!Number.isSafeInteger(value) || value <= 0) return null;
   return milliseconds(Math.max(1000, value / 2000));

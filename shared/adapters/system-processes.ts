@@ -18,7 +18,7 @@ import { errnoOf, fromErrno } from './errno.ts';
 /** Per stream; what a program says beyond it is read and dropped. */
 export const OUTPUT_LIMIT = 1024 * 1024;
 /** Input of a long-lived child that may wait in memory before lines are refused. */
-export const INPUT_LIMIT = 64 * 1024;
+const INPUT_LIMIT = 64 * 1024;
 // After the program's end its output can be held open by a grandchild; this long is waited.
 const LAST_OUTPUT_MS = 500;
 

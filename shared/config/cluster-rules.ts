@@ -24,7 +24,7 @@ const names = (nodes: readonly NodeSettings[]): string =>
 const atNodes = (isBroken: boolean, sum: string): readonly BrokenAcross[] =>
   isBroken ? [{ key: 'cluster.nodes', sum }] : [];
 
-export const thisNodeIsListed = ({ node, cluster }: WithCluster): readonly BrokenAcross[] => {
+const thisNodeIsListed = ({ node, cluster }: WithCluster): readonly BrokenAcross[] => {
   if (cluster.nodes.some(({ name }) => name === node.name)) return [];
   const sum =
     `"${node.name}" is not in cluster.nodes, which has ${names(cluster.nodes)} - ` +
@@ -32,21 +32,21 @@ export const thisNodeIsListed = ({ node, cluster }: WithCluster): readonly Broke
   return [{ key: 'node.name', sum }];
 };
 
-export const somebodyIsEligible = ({ cluster }: WithCluster): readonly BrokenAcross[] =>
+const somebodyIsEligible = ({ cluster }: WithCluster): readonly BrokenAcross[] =>
   atNodes(
     !cluster.nodes.some(({ eligible }) => eligible),
     `0 of ${cluster.nodes.length} nodes are eligible, so nobody may become master - remove ` +
       '"eligible: false" from at least one',
   );
 
-export const somebodyVotes = ({ cluster }: WithCluster): readonly BrokenAcross[] =>
+const somebodyVotes = ({ cluster }: WithCluster): readonly BrokenAcross[] =>
   atNodes(
     !cluster.nodes.some(({ voter }) => voter),
     `0 of ${cluster.nodes.length} nodes vote, so nobody can be given the lease - remove ` +
       '"voter: false" from at least one',
   );
 
-export const votersAreFew = ({ cluster }: WithCluster): readonly BrokenAcross[] => {
+const votersAreFew = ({ cluster }: WithCluster): readonly BrokenAcross[] => {
   const voters = cluster.nodes.filter(({ voter }) => voter);
   return atNodes(
     voters.length > MOST_VOTERS,
@@ -55,7 +55,7 @@ export const votersAreFew = ({ cluster }: WithCluster): readonly BrokenAcross[] 
   );
 };
 
-export const coordinatorsAreFew = ({ cluster }: WithCluster): readonly BrokenAcross[] => {
+const coordinatorsAreFew = ({ cluster }: WithCluster): readonly BrokenAcross[] => {
   const coordinators = cluster.nodes.filter(({ coordinator }) => coordinator);
   return atNodes(
     coordinators.length > MOST_COORDINATORS,
@@ -64,7 +64,7 @@ export const coordinatorsAreFew = ({ cluster }: WithCluster): readonly BrokenAcr
   );
 };
 
-export const coordinatorsAreEligible = ({ cluster }: WithCluster): readonly BrokenAcross[] =>
+const coordinatorsAreEligible = ({ cluster }: WithCluster): readonly BrokenAcross[] =>
   cluster.nodes.flatMap(({ name, coordinator, eligible }, index) =>
     coordinator && !eligible
       ? [
@@ -83,7 +83,7 @@ const spelled = (address: string): string =>
   isIP(address) === 6 ? new SocketAddress({ address, family: 'ipv6' }).address : address;
 
 /** Two listeners on one address and port, of one node or of two. */
-export const portsAreFree = ({ cluster }: WithCluster): readonly BrokenAcross[] => {
+const portsAreFree = ({ cluster }: WithCluster): readonly BrokenAcross[] => {
   const users = new Map<string, string>();
   return cluster.nodes.flatMap((node, index) =>
     (['link_port', 'mqtt_port', 'api_port'] as const).flatMap((setting) => {

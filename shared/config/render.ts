@@ -10,7 +10,7 @@ import type { Group, Leaf, List, SchemaNode } from './schema.ts';
 const WIDTH = 100;
 
 /** Words in lines of at most `width` characters; a longer word stands alone. */
-export function wrap(text: string, width: number): string[] {
+function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   for (const word of text.split(/\s+/).filter((part) => part !== '')) {
     const last = lines.at(-1);
@@ -21,7 +21,7 @@ export function wrap(text: string, width: number): string[] {
 }
 
 /** The name of the settings type: `AgentSettings` for `agent`. */
-export const typeName = (daemon: string): string =>
+const typeName = (daemon: string): string =>
   `${daemon.charAt(0).toUpperCase()}${daemon.slice(1)}Settings`;
 
 const withUnit = (leaf: Leaf<unknown>): string =>

@@ -21,7 +21,7 @@ function readText(files: Files, path: string): string | null | { readonly words:
 }
 
 /** One error for all `problems`, a line each. `context.problems` has them for the log. */
-export const settingsError = (problems: readonly SettingsProblem[]): BatonError =>
+const settingsError = (problems: readonly SettingsProblem[]): BatonError =>
   new BatonError(
     'settings-invalid',
     'usage',

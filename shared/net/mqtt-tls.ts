@@ -11,7 +11,7 @@
  */
 import type { ConnectionOptions, TlsOptions } from 'node:tls';
 
-export const PSK_CIPHERS = [
+const PSK_CIPHERS = [
   'ECDHE-PSK-CHACHA20-POLY1305',
   'ECDHE-PSK-AES256-CBC-SHA384',
   'ECDHE-PSK-AES128-CBC-SHA256',

@@ -33,7 +33,7 @@ export const text = v.pipe(v.string(), v.maxLength(LONGEST_TEXT));
 export const request = v.pipe(v.string(), v.regex(/^[\x21-\x7e]{1,128}$/));
 
 /** Names without repetition: a name that stands twice would count twice in a majority. */
-export const nodeNames = v.pipe(
+const nodeNames = v.pipe(
   v.array(nodeName),
   v.maxLength(MOST_NODES),
   v.check((names) => new Set(names).size === names.length, 'a name stands twice'),

@@ -25,5 +25,3 @@ export const nodeTopic = (node: NodeName, area: string, item: string): string =>
 /** `online <boot id>` or `offline <boot id>` (the will). */
 export const statusTopic = (node: NodeName): string => `baton/${node}/status`;
 export const clusterTopic = (item: string): string => `baton/cluster/${item}`;
-/** Events, not retained. */
-export const eventTopic = (node: NodeName): string => `baton/${node}/event`;

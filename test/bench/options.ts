@@ -3,7 +3,7 @@ import { FEWEST_NODES, MOST_NODES } from '../lab/cluster.ts';
 import { optionWords } from '../lab/option-words.ts';
 import type { Figure } from '../lab/result-file.ts';
 
-export const BENCHES = ['failover', 'replication'] as const;
+const BENCHES = ['failover', 'replication'] as const;
 export type Bench = (typeof BENCHES)[number];
 
 export interface BenchOptions {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import type { Answer } from './overlap.ts';
 
 /** Every access.log below `directory`, quarantined ones included. */
-export const findAccessLogs = (directory: string): string[] => {
+const findAccessLogs = (directory: string): string[] => {
   let names: string[];
   try {
     names = readdirSync(directory, { recursive: true, encoding: 'utf8' });

@@ -12,7 +12,7 @@ const LINK_PORT = 7947;
 const MQTT_PORT = 8883;
 const READER_PORT = 1883;
 /** As on machines: broker and scout run on up to three nodes. */
-export const MOST_COORDINATORS = 3;
+const MOST_COORDINATORS = 3;
 
 /** Everything that is known of a node before it starts. Paths are absolute. */
 export interface NodePlace {

@@ -27,7 +27,7 @@ export interface Operation {
 /** Key → number of the last operation that its object shows; a missing key is absent. */
 export type ServerState = ReadonlyMap<string, number>;
 
-export const RECENT_MS = 250;
+const RECENT_MS = 250;
 
 export interface Losses {
   readonly old: readonly Operation[];

@@ -36,7 +36,7 @@ export interface Overlap {
 }
 
 /** Longest silence inside one stretch; the shortest way from one server to the next is longer. */
-export const STRETCH_GAP_US = 1_500_000;
+const STRETCH_GAP_US = 1_500_000;
 
 /** The stretches of every node, by their start. Order of `answers` does not matter. */
 export const stretches = (answers: readonly Answer[], gapUs = STRETCH_GAP_US): Stretch[] => {

@@ -89,7 +89,7 @@ export const reaches = ({ value, bar }: Pick<Figure, 'value' | 'bar'>): boolean 
 };
 
 /** The commit of the checkout around `folder`. */
-export const currentCommit = (folder: string = join(import.meta.dirname, '../..')): string => {
+const currentCommit = (folder: string = join(import.meta.dirname, '../..')): string => {
   const git = (...args: string[]) =>
     execFileSync('git', args, {
       cwd: folder,

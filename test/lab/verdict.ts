@@ -10,7 +10,7 @@ import { type Figure, figure } from './result-file.ts';
 import type { DaemonUse } from './use.ts';
 
 /** The row of a fault that no failover may follow, and of the start, are no failovers. */
-export const isFailover = ({ fault }: FaultRow): boolean =>
+const isFailover = ({ fault }: FaultRow): boolean =>
   fault === 'master killed' || fault.includes('frozen') || fault.startsWith('all');
 
 const isKill = ({ fault }: FaultRow): boolean => fault.includes('killed');

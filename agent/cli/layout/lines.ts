@@ -48,7 +48,7 @@ export const colours = (tone: Tone, text: string): string =>
 export const noColours = (_tone: Tone, text: string): string => text;
 
 /** Control and formatting characters and line ends become blanks; the rest stays. */
-export const clean = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
+const clean = (text: string): string => text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ');
 
 export const span = (text: string, tone: Tone = 'plain'): Span => ({ text: clean(text), tone });
 export const line = (...spans: readonly (Span | string)[]): Line => hanging(0, ...spans);

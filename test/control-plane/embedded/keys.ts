@@ -73,7 +73,7 @@ const servingNames = (configuration: ServerConfiguration): string[] => {
 };
 
 /** Where this machine reaches the API. */
-export const serverUrl = ({ bindAddress, port }: ServerConfiguration): string =>
+const serverUrl = ({ bindAddress, port }: ServerConfiguration): string =>
   `https://${bindAddress === '' || bindAddress === '0.0.0.0' ? '127.0.0.1' : bindAddress}:${port}`;
 
 const writeKubeconfigs = (

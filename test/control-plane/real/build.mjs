@@ -36,7 +36,7 @@ const LINKER_FLAGS = [
 ].join(' ');
 const ARGUMENTS = ['build', '-mod=readonly', '-buildvcs=false', '-trimpath', '-tags', TAGS];
 
-export const GO_MISSING =
+const GO_MISSING =
   'Go is not on PATH, so the real control plane cannot be built: install Go 1.26 or newer, ' +
   'or use the embedded one (--k3s embedded).';
 
@@ -55,7 +55,7 @@ function findProgram(name) {
 }
 
 /** Where the binary of the present sources belongs. Reads sources, writes nothing. */
-export function expectedPath() {
+function expectedPath() {
   const hash = createHash('sha256');
   hash.update(JSON.stringify([ARGUMENTS, LINKER_FLAGS, process.platform, process.arch]));
   const names = readdirSync(SOURCES).filter(

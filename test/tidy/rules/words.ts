@@ -11,7 +11,7 @@ import { type Finding, linesOf, type TextFile } from '../source.ts';
 const digest = (word: string): string =>
   createHash('sha256').update(word).digest('hex').slice(0, 16);
 
-export const forbiddenDigests: ReadonlySet<string> = new Set([
+const forbiddenDigests: ReadonlySet<string> = new Set([
   // The word that the test of this rule uses.
   'a9ed08f3e0fb16ea',
   'c857d09db23e6822',

@@ -1,7 +1,5 @@
 /** Settings files for tests: a small valid one, and the same with one place changed. */
 import { type AgentSettings, loadAgentSettings } from '../../../agent/config.ts';
-import type { CoordinatorSettings } from '../../../coordinator/config.ts';
-import { loadCoordinatorSettings } from '../../../coordinator/config.ts';
 import type { LoadedSettings } from '../../../shared/config/load.ts';
 import type { SettingsProblem } from '../../../shared/config/problems.ts';
 
@@ -42,6 +40,3 @@ const accepted = <Settings>(loaded: LoadedSettings<Settings>): Settings => {
 
 export const agentSettings = (text = agentText): AgentSettings =>
   accepted(loadAgentSettings(text, FILE));
-
-export const coordinatorSettings = (text = agentText): CoordinatorSettings =>
-  accepted(loadCoordinatorSettings(text, FILE));

@@ -16,7 +16,7 @@ export const nodes = [
   { name: 'pi2', eligible: true },
   { name: 'shelf', eligible: false },
 ];
-export const keyOf = (seed: number): string => generateClusterKey(new Uint8Array(32).fill(seed));
+const keyOf = (seed: number): string => generateClusterKey(new Uint8Array(32).fill(seed));
 export const ringOf = (self: string, seed = 7, known = nodes): Keyring =>
   clusterKeyring(keyOf(seed), self, known);
 

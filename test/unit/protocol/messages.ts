@@ -9,7 +9,7 @@ import type {
 } from '../../../shared/protocol/lease-messages.ts';
 import { MOST_NODES } from '../../../shared/protocol/schemas.ts';
 
-export const clusterKey = generateClusterKey(new Uint8Array(32).fill(7));
+const clusterKey = generateClusterKey(new Uint8Array(32).fill(7));
 const nodes = [
   { name: 'pi1', eligible: true },
   { name: 'pi2', eligible: true },
@@ -54,7 +54,7 @@ type Bodies = {
 };
 
 /** One arbitrary for each kind; a message of the last five kinds of a voter comes from `from`. */
-export const bodiesFrom = (from: string): Bodies => {
+const bodiesFrom = (from: string): Bodies => {
   const me = fc.constant(from);
   const ballot = ballotOf(name);
   const own = ballotOf(me);

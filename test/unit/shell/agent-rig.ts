@@ -25,7 +25,7 @@ import { generateClusterKey } from '../../../shared/crypto/key-file.ts';
 import type { NodeReport } from '../../../shared/protocol/report.ts';
 
 const project = join(import.meta.dirname, '../../..');
-export const EMBEDDED = join(project, 'test/control-plane/embedded/k3s.ts');
+const EMBEDDED = join(project, 'test/control-plane/embedded/k3s.ts');
 
 /** The flags of the units; memory is measured with them. */
 const nodeFlags = ['--max-semi-space-size=1', '--optimize-for-size', '--v8-pool-size=1'];
