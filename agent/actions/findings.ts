@@ -2,7 +2,7 @@
  * What a person must see: one list of findings from every part of the agent, each told once.
  *
  * A finding stands until its cause is gone (`clear`) or newer ones push it out. The parts that keep
- * their own lists (datastore, archive, receiver) are asked at each report. Does not decide
+ * their own lists (datastore, archive) are asked at each report. Does not decide
  * anything: a finding is for eyes only.
  */
 
@@ -18,6 +18,20 @@ export interface FindingBook {
   /** Own findings and those of the parts, without repetition. */
   list(): readonly Finding[];
 }
+
+/** What a part says as it happens, with what it is about. */
+export interface Occurrence extends Finding {
+  readonly detail?: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Notes into `book` what the stream finds. What is said of one receiver, or of one file of saved
+ * revisions, leaves standing what was said of another.
+ */
+export const noteInto =
+  (book: FindingBook) =>
+  ({ code, text, detail }: Occurrence): void =>
+    book.note(code, text, String(detail?.receiver ?? detail?.file ?? ''));
 
 /** Above it the oldest goes: subjects come from the network. */
 const MOST = 64;

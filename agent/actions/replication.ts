@@ -29,6 +29,7 @@ import type {
   StreamSenderOptions,
 } from '../stream/api.ts';
 import type { DatastoreSteps, InstallOrder, StepResult } from './datastore-steps.ts';
+import type { Occurrence } from './findings.ts';
 import { type StreamTenure, streamTenure, type Told } from './stream-tenure.ts';
 import { type Throttle, throttled } from './throttle.ts';
 
@@ -52,7 +53,7 @@ export interface ReplicationOptions {
   readonly post: (event: AgentEvent) => void;
   /** Each acknowledgement as it arrives, for the figures; see adapters/ack-log.ts. */
   readonly acknowledged: (receiver: NodeName, position: StreamPosition) => void;
-  readonly finding: (finding: { readonly code: string; readonly text: string }) => void;
+  readonly finding: (finding: Occurrence) => void;
   /** Whether no server of this node runs: its files may be moved only then. */
   readonly serverGone: () => Promise<boolean>;
   /** How often a receiver writes its replica from RAM to the disk. */

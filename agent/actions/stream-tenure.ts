@@ -106,6 +106,7 @@ class SenderTenure implements StreamTenure {
         finding({
           code: 'stream-refused',
           text: `${node} knows of epoch ${higher} and refuses the revisions of epoch ${epoch}`,
+          detail: { receiver: node },
         }),
       onFinding: finding,
     });

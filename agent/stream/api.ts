@@ -377,6 +377,5 @@ export interface StreamReceiver {
   /** Follows this master from now on, or nobody; the same target again changes nothing. */
   follow(target: FollowTarget | null): void;
   state(): ReceiverState;
-  findings(): readonly StreamFinding[];
   close(): void;
 }

@@ -23,8 +23,6 @@ import { ReceiverSession } from './receiver-session.ts';
 const SLOWEST_REDIAL = 8;
 /** A full tmpfs does not empty itself within seconds. */
 const AFTER_FAILURE = seconds(10);
-/** Findings kept for status; older ones are in the log. */
-const KEPT_FINDINGS = 20;
 
 export const streamReceiver = (options: StreamReceiverOptions): StreamReceiver =>
   new Receiver(options);
@@ -41,7 +39,6 @@ const sameTarget = (one: FollowTarget | null, other: FollowTarget | null): boole
 class Receiver implements StreamReceiver {
   readonly #options: StreamReceiverOptions;
   readonly #limits: StreamLimits;
-  readonly #findings: StreamFinding[] = [];
   #target: FollowTarget | null = null;
   #session: ReceiverSession | null = null;
   /** Rises with every dial, so that an answer that comes too late is recognised. */
@@ -177,8 +174,6 @@ class Receiver implements StreamReceiver {
   }
 
   #find(finding: StreamFinding): void {
-    this.#findings.push(finding);
-    if (this.#findings.length > KEPT_FINDINGS) this.#findings.shift();
     this.#options.onFinding?.(finding);
   }
 
@@ -192,10 +187,6 @@ class Receiver implements StreamReceiver {
       archiveId: archives?.heldId() ?? null,
       lastProblem: this.#problem,
     };
-  }
-
-  findings(): readonly StreamFinding[] {
-    return this.#findings;
   }
 
   close(): void {

@@ -3,7 +3,7 @@
  */
 import type { LinkNetwork } from '../../shared/ports/network.ts';
 import type { Duration } from '../../shared/time/duration.ts';
-import type { Finding } from '../actions/findings.ts';
+import { type Finding, noteInto } from '../actions/findings.ts';
 import { createReplication, type Replication } from '../actions/replication.ts';
 import { ackLog } from '../adapters/ack-log.ts';
 import { archiveStore } from '../adapters/archive.ts';
@@ -15,7 +15,7 @@ import type { Place } from './place.ts';
 
 export interface StreamParts {
   readonly replication: Replication;
-  /** What datastore, archive and receiver have to say at this moment. */
+  /** What datastore and archive have to say at this moment. */
   findings(): readonly Finding[];
 }
 
@@ -43,7 +43,7 @@ export function assembleStream(place: Place, needs: StreamNeeds): StreamParts {
     stateDirectory: paths.state_dir,
     tokenFile: k3s.token_file,
   });
-  const note = ({ code, text }: Finding): void => findings.note(code, text);
+  const note = noteInto(findings);
   let moved: () => void = () => {};
   const receiver = streamReceiver({
     clock,
@@ -72,7 +72,7 @@ export function assembleStream(place: Place, needs: StreamNeeds): StreamParts {
   moved = () => replication.positionMoved();
   return {
     replication,
-    findings: () => [...datastore.findings(), ...archives.findings(), ...receiver.findings()],
+    findings: () => [...datastore.findings(), ...archives.findings()],
   };
 }
 

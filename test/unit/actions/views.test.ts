@@ -2,12 +2,14 @@
  * What people see: findings told once, the report on change and at its interval, the hosts line.
  */
 import { expect, test } from 'vitest';
-import { findingBook } from '../../../agent/actions/findings.ts';
+import { findingBook, noteInto } from '../../../agent/actions/findings.ts';
 import { createFollow } from '../../../agent/actions/follow.ts';
 import { promotionTimeline } from '../../../agent/actions/promotion-timeline.ts';
 import { createPublisher } from '../../../agent/actions/publisher.ts';
 import { serverInvocation } from '../../../agent/actions/server-command.ts';
-import type { CoreView } from '../../../agent/core/types.ts';
+import type { CoreView, NodeEntry } from '../../../agent/core/types.ts';
+import { buildReport } from '../../../agent/report.ts';
+import type { ReceiverProgress } from '../../../agent/stream/api.ts';
 import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
 import { memoryFiles } from '../../../shared/ports/fakes/memory-files.ts';
 import type { NodeReport } from '../../../shared/protocol/report.ts';
@@ -33,6 +35,22 @@ test('a finding is told once, replaced by its subject, and taken back', () => {
     'refused: pi3 holds another key',
     'part: from a part',
   ]);
+});
+
+test('what the stream finds on one receiver leaves standing what it found on another', () => {
+  const book = findingBook([], () => undefined);
+  const note = noteInto(book);
+  const lost = (receiver: string, revisions: number) =>
+    note({ code: 'lost-revisions', text: `${receiver} ${revisions}`, detail: { receiver } });
+  lost('pi2', 4);
+  lost('pi3', 1);
+  lost('pi2', 9);
+  note({ code: 'lone-revisions', text: 'saved in 1', detail: { file: '1', rows: 3 } });
+  note({ code: 'lone-revisions', text: 'saved in 2', detail: { file: '2', rows: 3 } });
+  note({ code: 'replica-failed', text: 'full' });
+  note({ code: 'replica-failed', text: 'still full' });
+  const texts = ['pi3 1', 'pi2 9', 'saved in 1', 'saved in 2', 'still full'];
+  expect(book.list().map(({ text }) => text)).toEqual(texts);
 });
 
 test('names from the network fill neither the list nor the memory', () => {
@@ -89,6 +107,35 @@ test('only values that changed are said again', () => {
   report.revision = 9;
   clock.advance(seconds(4));
   expect(said.slice(first)).toEqual(['baton/pi1/replica/revision 9']);
+});
+
+test('a receiver that was cut off is not told as in step', () => {
+  const receiver = (node: string, connected: boolean): ReceiverProgress => ({
+    node,
+    connected,
+    phase: 'streaming',
+    position: { lineageEpoch: 3, revision: 900 },
+    lagRevisions: 0,
+    lagMilliseconds: 4,
+    archiveId: null,
+    digest: 'equal',
+  });
+  const built = buildReport({
+    view: { node: 'pi1', role: 'master', deadline: null, reasons: [] } as unknown as CoreView,
+    self: { eligible: true, voter: true } as unknown as NodeEntry,
+    now: instant(1000),
+    bootId: 'b00',
+    startedMs: 0,
+    sequence: 1,
+    api: null,
+    datastore: null,
+    receivers: [receiver('pi2', true), receiver('pi3', false)],
+    k3s: 'k3s',
+    figures: { rss_mb: 1, anon_mb: 1, cpu_s: 1 },
+    findings: [],
+    promotion: [],
+  });
+  expect(built.receivers.map(({ node }) => node)).toEqual(['pi2']);
 });
 
 test('the hosts line moves when the new master answers, and never back', () => {
