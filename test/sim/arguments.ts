@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { defaultThreads } from './crew.ts';
 import type { ProfileName } from './plan.ts';
+import { type PlotName, plotNames, plots } from './plots/table.ts';
 import { profiles } from './profiles.ts';
 
 export interface SimArguments {
@@ -12,6 +13,8 @@ export interface SimArguments {
   readonly threads: number;
   readonly nodes: number | null;
   readonly profile: ProfileName | null;
+  /** With the profile `aimed`: one kind of aimed schedule only. */
+  readonly plot: PlotName | undefined;
   readonly json: string | null;
   /** Seed to tell in full instead of running many. */
   readonly replay: number | null;
@@ -24,8 +27,9 @@ export interface SimArguments {
 }
 
 export const usage = `usage: npm run sim -- [--seed N] [--schedules N] [--json FILE] [--threads N]
-                     [--nodes N] [--profile NAME] [--table]
+                     [--nodes N] [--profile NAME] [--plot NAME] [--table]
        npm run sim -- --replay SEED [--shrink] [--only MUTANT] [--nodes N] [--profile NAME]
+                     [--plot NAME]
        npm run sim -- --mutants [--only TEXT] [--seed N] [--schedules N] [--json FILE]`;
 
 const options = {
@@ -34,6 +38,7 @@ const options = {
   threads: { type: 'string' },
   nodes: { type: 'string' },
   profile: { type: 'string' },
+  plot: { type: 'string' },
   json: { type: 'string' },
   replay: { type: 'string' },
   only: { type: 'string' },
@@ -68,12 +73,17 @@ export function readArguments(words: readonly string[]): Answer {
   if (profile !== null && !(profile in profiles)) {
     wrong.push(`--profile ${profile}: one of ${Object.keys(profiles).join(', ')}`);
   }
+  const { plot } = values;
+  if (plot !== undefined && !(plot in plots)) {
+    wrong.push(`--plot ${plot}: one of ${plotNames.join(', ')}`);
+  }
   const given: SimArguments = {
     seed: whole('seed'),
     schedules: whole('schedules'),
     threads: Math.max(1, whole('threads') ?? defaultThreads()),
     nodes,
     profile: profile as ProfileName | null,
+    plot: plot as PlotName | undefined,
     json: values.json ?? null,
     replay: whole('replay'),
     shrink: values.shrink === true,

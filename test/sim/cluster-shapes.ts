@@ -14,7 +14,9 @@ export interface Shape {
   readonly configs: readonly CoreConfig[];
 }
 
-export type TimingName = 'shipped' | 'tight' | 'short' | 'drifting' | 'rapid' | 'stubborn';
+export type TimingName = 'shipped' | 'tight' | 'short' | 'drifting' | 'rapid' | 'stubborn' | Aimed;
+/** For aimed schedules (plots/): the same lease, attempts of very different length. */
+type Aimed = 'hasty' | 'patient';
 
 type Timing = Omit<CoreConfig, 'node' | 'nodes' | 'apiHost' | 'apiPort'>;
 
@@ -55,6 +57,8 @@ export const timings: Readonly<Record<TimingName, Timing>> = {
   rapid: timing(2500, 440, 2440, 0.01, eager),
   // Attempts that outlive a silence: what start nonces and late Promises are about.
   stubborn: timing(1600, 300, 1550, 0.01, { ...eager, answer: 3000 }),
+  hasty: timing(1600, 300, 1550, 0.01, { ...eager, answer: 280, retire: 3300 }),
+  patient: timing(1600, 300, 1550, 0.01, { ...eager, answer: 9000, retire: 3300 }),
 };
 
 export function pickTiming(random: SeededRandom): TimingName {

@@ -37,6 +37,7 @@ export const countNames = [
   'list_changes',
   'liveness_checks',
   'best_replica_checks',
+  'foundings',
 ] as const;
 export type CountName = (typeof countNames)[number];
 

@@ -41,6 +41,8 @@ export const faultKinds = {
   loss: inside(2000, 20_000, 'messages are lost on every path'),
   delay: inside(2000, 20_000, 'messages take up to seconds and overtake each other'),
   duplicate: inside(2000, 20_000, 'old messages come again, up to 15 s later'),
+  hold: inside(200, 9000, 'messages of one kind to one machine arrive only at the end of it'),
+  echo: inside(200, 9000, 'messages of one kind to one machine come once more at the end of it'),
   slow_node: inside(2000, 15_000, 'everything on one machine happens late'),
   freeze_agent: inside(500, 20_000, 'the agent is stopped (SIGSTOP) and goes on later'),
   freeze_midway: inside(500, 20_000, 'the agent is stopped between two effects of one decision'),
@@ -64,6 +66,7 @@ export const faultKinds = {
   crash_loop: inside(3000, 20_000, 'the server process ends soon after each start'),
   ranking: inside(0, 0, 'the scout sends some order, also a wrong one'),
   move: inside(0, 0, 'planned handover to some node, or to the best one'),
+  found: inside(1000, 20_000, 'the operator founds where a wait cannot end, and nobody knows more'),
   promote: inside(20_000, 40_000, 'one of two nodes dies for good and the other is promoted'),
   cold_start: inside(500, 8000, 'all machines lose power and come back one by one'),
   drift_beyond: beyond(60_000, 60_000, 'a boot clock runs up to 30 % wrong'),
@@ -71,6 +74,7 @@ export const faultKinds = {
   disk_rolls_back: beyond(300, 4000, 'power cut; the card gives back an older synced record'),
   timers_lie: beyond(60_000, 60_000, 'the kernel’s timer of the data-path gate fires late'),
   frozen_without_gate: beyond(500, 20_000, 'a whole machine frozen, no data-path gate'),
+  found_wrong: beyond(1000, 20_000, 'the operator founds although others may know more'),
   promote_living: beyond(0, 0, 'the operator promotes although the other node lives'),
 } as const satisfies Record<string, FaultTraits>;
 

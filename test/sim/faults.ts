@@ -9,8 +9,8 @@
 import type { Instant } from '../../shared/time/duration.ts';
 import { cover, type PhaseName } from './coverage.ts';
 import type { FaultKind } from './fault-kinds.ts';
-import { strikeMachine } from './machine-faults.ts';
-import { endWorldFault, strikeWorld } from './network-faults.ts';
+import { lastingMachineFaults, momentsOfMachines } from './machine-faults.ts';
+import { lastingNetworkFaults, momentsOfTheCluster } from './network-faults.ts';
 import type { PlannedFault } from './plan.ts';
 import { armTrigger } from './triggers.ts';
 import { bootClock, disturb, happening, type Machine, machineOf, type World } from './world.ts';
@@ -27,9 +27,27 @@ const ofTheWorld: ReadonlySet<FaultKind> = new Set([
   'cold_start',
 ]);
 
+/** A fault of one moment. */
+export type Moment = (world: World, fault: PlannedFault, machine: Machine) => void;
+
+/** A fault with an end; `power`: the machine's count of power changes when it struck. */
+export interface Lasting {
+  readonly begin: Moment;
+  end(world: World, fault: PlannedFault, machine: Machine, power: number): void;
+}
+
+/** A kind that is left out fails to compile here. */
+const meanings: Readonly<Record<FaultKind, Moment | Lasting>> = {
+  ...momentsOfTheCluster,
+  ...momentsOfMachines,
+  ...lastingNetworkFaults,
+  ...lastingMachineFaults,
+};
+
 /** Puts the plan's faults on the time line. */
 export function planFaults(world: World): void {
   for (const fault of world.plan.faults) {
+    if (fault.after !== null) continue;
     if (fault.trigger === null) world.queue.push(fault.at, happening.fault, -1, 0, fault);
     else world.queue.push(fault.armedFrom, happening.armTrigger, -1, 0, fault);
   }
@@ -37,13 +55,27 @@ export function planFaults(world: World): void {
 
 export { armTrigger };
 
+/** Those that wait for `struck` wait no more. */
+function planNext(world: World, struck: PlannedFault): void {
+  for (const fault of world.plan.faults) {
+    if (fault.after !== struck.index) continue;
+    if (fault.trigger !== null) armTrigger(world, fault);
+    else world.queue.push(world.now + fault.at, happening.fault, -1, 0, fault);
+  }
+}
+
 export function strike(world: World, fault: PlannedFault): void {
   const machine = targetOf(world, fault);
+  planNext(world, fault);
   cover(world.coverage, fault.kind, ofTheWorld.has(fault.kind) ? 'world' : phaseOf(world, machine));
   world.trace?.note(world, machine, `FAULT #${fault.index} ${fault.kind}`);
   disturb(world);
-  const lasts = strikeWorld(world, fault, machine) || strikeMachine(world, fault, machine);
-  if (!lasts) return;
+  const meaning = meanings[fault.kind];
+  if (typeof meaning === 'function') {
+    meaning(world, fault, machine);
+    return;
+  }
+  meaning.begin(world, fault, machine);
   world.disturbances += 1;
   const end = { fault, machine: machine.index, power: machine.power };
   world.queue.push(world.now + fault.duration, happening.faultEnd, machine.index, 0, end);
@@ -61,7 +93,8 @@ export function endFault(world: World, { fault, machine, power }: FaultEnd): voi
   disturb(world);
   const target = machineOf(world, machine);
   world.trace?.note(world, target, `end of #${fault.index} ${fault.kind}`);
-  endWorldFault(world, fault, target, power);
+  const meaning = meanings[fault.kind];
+  if (typeof meaning !== 'function') meaning.end(world, fault, target, power);
 }
 
 /** Whoever plays the role at this moment, else the machine that was drawn. */

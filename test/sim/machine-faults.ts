@@ -1,7 +1,9 @@
 /** Faults that hit one machine, and what people order it to do; see faults.ts. */
-import type { Command } from '../../agent/core/types.ts';
 import { feed } from './agent-process.ts';
+import type { FaultKind } from './fault-kinds.ts';
+import type { Lasting, Moment } from './faults.ts';
 import { crashAgent, freeze, orderShutdown, powerOff, setRate, wipe } from './machine.ts';
+import { lookToFound, order } from './operator.ts';
 import type { PlannedFault } from './plan.ts';
 import { endServer, strayStart } from './server.ts';
 import { emptyStore } from './store.ts';
@@ -9,177 +11,158 @@ import { happening, type Machine, machineOf, type World } from './world.ts';
 
 const tenYears = 10 * 365 * 24 * 3600 * 1000;
 
-/** True for a fault that lasts until its end is called. */
-export function strikeMachine(world: World, fault: PlannedFault, machine: Machine): boolean {
-  const { duration, strength } = fault;
-  switch (fault.kind) {
-    case 'crash':
-      crashAgent(world, machine, duration);
-      return false;
-    case 'restart':
-      feed(world, machine, { kind: 'stopping', why: 'restart' });
-      crashAgent(world, machine, duration);
-      return false;
-    case 'crash_midway':
-    case 'freeze_midway':
-    case 'torn_epoch':
-      machine.breakBy = fault;
-      machine.breakAfter = Math.floor(strength * 14);
-      return false;
-    case 'power_cut':
-      powerOff(world, machine, duration);
-      return false;
-    case 'shutdown':
-      orderShutdown(world, machine, duration);
-      return false;
-    case 'new_card':
-      powerOff(world, machine, duration);
-      wipe(world, machine);
-      machine.store = emptyStore();
-      return false;
-    case 'freeze_agent':
-      freeze(world, machine, duration, false);
-      return false;
-    case 'freeze_node':
-    case 'frozen_without_gate':
-      freeze(world, machine, duration, true);
-      return false;
-    case 'epoch_write':
-      machine.failNextWrite = true;
-      return false;
-    case 'wall_step':
-      machine.wallOffset += (strength - 0.5) * 2 * tenYears;
-      return false;
-    case 'server_crash':
-      if (machine.server.running) endServer(world, machine, 0);
-      return false;
-    case 'stray_start':
-      strayStart(world, machine);
-      return false;
-    case 'move':
-      order(world, machine, { name: 'move', to: moveTo(world, fault) });
-      return false;
-    case 'promote':
-      promoteTheOther(world, machine, duration);
-      return false;
-    case 'promote_living':
-      order(world, machine, { name: 'promote', other_is_dead: true });
-      return false;
-    case 'disk_rolls_back':
-      powerOff(world, machine, duration);
-      machine.disk = machine.oldDisk;
-      machine.counted = machine.oldDisk;
-      return false;
-    default:
-      return strikeLasting(world, fault, machine);
-  }
-}
+const forever = Number.POSITIVE_INFINITY;
 
-function strikeLasting(world: World, fault: PlannedFault, machine: Machine): boolean {
-  const { strength } = fault;
-  switch (fault.kind) {
-    case 'hang':
-      freeze(world, machine, Number.POSITIVE_INFINITY, true);
-      break;
-    case 'slow_node':
-      machine.slow += slowness(strength);
-      break;
-    case 'kill_deadman':
-      machine.deadman = false;
-      machine.watchedSince = Number.POSITIVE_INFINITY;
-      break;
-    case 'disk_full':
-      machine.diskFull += 1;
-      break;
-    case 'run_full':
-      machine.runFull += 1;
-      break;
-    case 'step_fails':
-      machine.stepsFail += 1;
-      break;
-    case 'step_slow':
-      machine.stepsSlow += 1;
-      break;
-    case 'crash_loop':
-      machine.crashLoop += 1;
-      if (machine.server.running) endServer(world, machine, 1000 * strength);
-      break;
-    case 'drift_beyond':
-      setRate(world, machine, 1 + (strength - 0.5) * 0.6);
-      break;
-    case 'clock_pause':
-      freeze(world, machine, Number.POSITIVE_INFINITY, true);
-      break;
-    case 'timers_lie':
-      machine.gateLate += strength * 10_000;
-      break;
-    default:
-      return false;
-  }
-  return true;
-}
+/** Strikes between two effects of a later decision (agent-process.ts). */
+const midway: Moment = (_world, fault, machine) => {
+  machine.breakBy = fault;
+  machine.breakAfter = Math.floor(fault.strength * 14);
+};
+
+const frozenWhole: Moment = (world, { duration }, machine) => {
+  freeze(world, machine, duration, true);
+};
+
+const founding =
+  (careful: boolean): Moment =>
+  (world, { duration }) => {
+    lookToFound(world, { until: world.now + duration, careful });
+  };
+
+export const momentsOfMachines = {
+  crash: (world, { duration }, machine) => crashAgent(world, machine, duration),
+  restart: (world, { duration }, machine) => {
+    feed(world, machine, { kind: 'stopping', why: 'restart' });
+    crashAgent(world, machine, duration);
+  },
+  crash_midway: midway,
+  freeze_midway: midway,
+  torn_epoch: midway,
+  power_cut: (world, { duration }, machine) => powerOff(world, machine, duration),
+  shutdown: (world, { duration }, machine) => orderShutdown(world, machine, duration),
+  new_card: (world, { duration }, machine) => {
+    powerOff(world, machine, duration);
+    wipe(world, machine);
+    machine.store = emptyStore();
+  },
+  freeze_agent: (world, { duration }, machine) => freeze(world, machine, duration, false),
+  freeze_node: frozenWhole,
+  frozen_without_gate: frozenWhole,
+  epoch_write: (_world, _fault, machine) => {
+    machine.failNextWrite = true;
+  },
+  wall_step: (_world, { strength }, machine) => {
+    machine.wallOffset += (strength - 0.5) * 2 * tenYears;
+  },
+  server_crash: (world, _fault, machine) => {
+    if (machine.server.running) endServer(world, machine, 0);
+  },
+  stray_start: (world, _fault, machine) => strayStart(world, machine),
+  move: (world, fault, machine) => {
+    order(world, machine, { name: 'move', to: moveTo(world, fault) });
+  },
+  promote: (world, { duration }, machine) => promoteTheOther(world, machine, duration),
+  promote_living: (world, _fault, machine) => {
+    order(world, machine, { name: 'promote', other_is_dead: true });
+  },
+  found: founding(true),
+  found_wrong: founding(false),
+  disk_rolls_back: (world, { duration }, machine) => {
+    powerOff(world, machine, duration);
+    machine.disk = machine.oldDisk;
+    machine.counted = machine.oldDisk;
+  },
+} satisfies Partial<Record<FaultKind, Moment>>;
+
+/** Counts how many faults of its kind are in force on the machine. */
+const counted = (field: 'diskFull' | 'runFull' | 'crashLoop' | 'stepsFail' | 'stepsSlow') => ({
+  begin: (_world: World, _fault: PlannedFault, machine: Machine): void => {
+    machine[field] += 1;
+  },
+  end: (_world: World, _fault: PlannedFault, machine: Machine): void => {
+    machine[field] -= 1;
+  },
+});
+
+/** What is under way at the end may still fail, or take long: judged as a failure just now. */
+const ofSteps = (field: 'stepsFail' | 'stepsSlow'): Lasting => {
+  const { begin, end } = counted(field);
+  return {
+    begin,
+    end: (world, fault, machine) => {
+      end(world, fault, machine);
+      machine.failedAt = world.now;
+    },
+  };
+};
+
+const stopped: Moment = (world, _fault, machine) => freeze(world, machine, forever, true);
 
 const slowness = (strength: number): number => 20 + 2500 * strength ** 2;
 
-export function endMachineFault(
-  world: World,
-  fault: PlannedFault,
-  machine: Machine,
-  power: number,
-): void {
-  const { strength } = fault;
-  switch (fault.kind) {
-    case 'hang':
-      // The watchdog resets the machine, unless somebody has pulled its plug meanwhile.
+export const lastingMachineFaults = {
+  hang: {
+    begin: stopped,
+    // The watchdog resets the machine, unless somebody has pulled its plug meanwhile.
+    end: (world, { strength }, machine, power) => {
       if (machine.power === power) powerOff(world, machine, 500 + 4000 * strength);
-      return;
-    case 'slow_node':
+    },
+  },
+  slow_node: {
+    begin: (_world, { strength }, machine) => {
+      machine.slow += slowness(strength);
+    },
+    end: (_world, { strength }, machine) => {
       machine.slow = Math.max(0, machine.slow - slowness(strength));
       if (machine.slow < 1e-6) machine.slow = 0;
-      return;
-    case 'kill_deadman':
+    },
+  },
+  kill_deadman: {
+    begin: (_world, _fault, machine) => {
+      machine.deadman = false;
+      machine.watchedSince = forever;
+    },
+    end: (world, _fault, machine) => {
       machine.deadman = true;
       machine.watchedSince = world.now;
-      return;
-    case 'disk_full':
-      machine.diskFull -= 1;
-      return;
-    case 'run_full':
-      machine.runFull -= 1;
-      return;
-    case 'step_fails':
-      machine.stepsFail -= 1;
-      machine.failedAt = world.now;
-      return;
-    case 'step_slow':
-      machine.stepsSlow -= 1;
-      // What is under way may still take long, as after a failure.
-      machine.failedAt = world.now;
-      return;
-    case 'crash_loop':
-      machine.crashLoop -= 1;
-      return;
-    case 'clock_pause':
-      if (machine.power === power) goOnLate(world, machine, fault.duration);
-      return;
-    case 'timers_lie':
+    },
+  },
+  disk_full: counted('diskFull'),
+  run_full: counted('runFull'),
+  step_fails: ofSteps('stepsFail'),
+  step_slow: ofSteps('stepsSlow'),
+  crash_loop: {
+    begin: (world, { strength }, machine) => {
+      machine.crashLoop += 1;
+      if (machine.server.running) endServer(world, machine, 1000 * strength);
+    },
+    end: counted('crashLoop').end,
+  },
+  drift_beyond: {
+    begin: (world, { strength }, machine) => setRate(world, machine, 1 + (strength - 0.5) * 0.6),
+    end: () => undefined,
+  },
+  clock_pause: {
+    begin: stopped,
+    end: (world, { duration }, machine, power) => {
+      if (machine.power === power) goOnLate(world, machine, duration);
+    },
+  },
+  timers_lie: {
+    begin: (_world, { strength }, machine) => {
+      machine.gateLate += strength * 10_000;
+    },
+    end: (_world, _fault, machine) => {
       machine.gateLate = 0;
-      return;
-    default:
-      return;
-  }
-}
+    },
+  },
+} satisfies Partial<Record<FaultKind, Lasting>>;
 
 /** A paused virtual machine: neither its clock nor the kernel's timers have moved. */
 function goOnLate(world: World, machine: Machine, paused: number): void {
   machine.bootedAt += paused;
   if (machine.gateUntil > 0) machine.gateUntil += paused;
   world.queue.push(world.now, happening.thaw, machine.index, machine.thawToken, null);
-}
-
-function order(world: World, machine: Machine, command: Command): void {
-  world.commands += 1;
-  feed(world, machine, { kind: 'command', id: `c${world.commands}`, command });
 }
 
 function moveTo(world: World, fault: PlannedFault): string | null {

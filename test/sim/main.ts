@@ -25,6 +25,7 @@ const say = (text: string): void => {
 const wishesOf = (given: SimArguments): PlanWishes => ({
   nodes: given.nodes,
   profile: given.profile,
+  plot: given.plot,
 });
 
 async function many(given: SimArguments): Promise<number> {
@@ -108,7 +109,7 @@ async function tell(
   choice: { readonly small: boolean; readonly last: number },
 ): Promise<Story> {
   const { tellStory } = await import('./replay.ts');
-  return tellStory(seed, { nodes: wishes.nodes, profile: wishes.profile }, choice);
+  return tellStory(seed, wishes, choice);
 }
 
 async function hunt(given: SimArguments): Promise<number> {
@@ -159,7 +160,7 @@ async function main(words: readonly string[]): Promise<number> {
     loadWith(named?.edits ?? []);
     const wishes = named?.wishes ?? {};
     const choice = { small: given.shrink, last: Number.POSITIVE_INFINITY };
-    const story = await tell(given.replay, { ...given, ...wishes }, choice);
+    const story = await tell(given.replay, { ...wishesOf(given), ...wishes }, choice);
     say(story.text);
     return story.failed ? 1 : 0;
   }

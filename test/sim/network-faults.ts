@@ -1,93 +1,76 @@
 /** Faults of the network, the coordinators and the cluster as a whole; see faults.ts. */
 import { feed } from './agent-process.ts';
+import type { FaultKind } from './fault-kinds.ts';
+import type { Lasting, Moment } from './faults.ts';
 import { powerOff } from './machine.ts';
-import { endMachineFault } from './machine-faults.ts';
-import { setCut } from './network.ts';
+import { letGo, setCut } from './network.ts';
 import type { PlannedFault } from './plan.ts';
 import { happening, type Machine, machineOf, type World } from './world.ts';
 
-/** True for a fault that lasts; false for one that is done or that is not the network's. */
-export function strikeWorld(world: World, fault: PlannedFault, machine: Machine): boolean {
-  const { strength } = fault;
-  switch (fault.kind) {
-    case 'partition':
-    case 'one_way':
-    case 'isolate':
-    case 'cut_pair':
-      cutLinks(world, fault, machine, 1);
-      return true;
-    case 'loss':
-      world.loss += lossOf(strength);
-      return true;
-    case 'delay':
-      world.delay += delayOf(strength);
-      return true;
-    case 'duplicate':
-      world.duplicate += duplicateOf(strength);
-      return true;
-    case 'broker_down':
-      return brokersDown(world, [brokerNear(world, machine)]);
-    case 'brokers_down':
-      return brokersDown(world, world.plan.coordinators);
-    case 'broker_lies':
+/** A figure of the whole network that several faults add to. */
+const more = (
+  field: 'loss' | 'delay' | 'duplicate',
+  by: (strength: number) => number,
+): Lasting => ({
+  begin: (world, { strength }) => {
+    world[field] += by(strength);
+  },
+  end: (world, { strength }) => {
+    const rest = world[field] - by(strength);
+    // Sums of fractions do not come back to zero by themselves.
+    world[field] = Math.abs(rest) < 1e-9 ? 0 : rest;
+  },
+});
+
+const cut: Lasting = {
+  begin: (world, fault, machine) => cutLinks(world, fault, machine, 1),
+  end: (world, fault, machine) => cutLinks(world, fault, machine, -1),
+};
+
+const kept: Lasting = {
+  begin: (world, fault, machine) => {
+    world.holds.push({ fault, to: machine.index, flights: [] });
+  },
+  end: letGo,
+};
+
+const brokersDown = (which: (world: World, machine: Machine) => readonly number[]): Lasting => ({
+  begin: (world, _fault, machine) => {
+    for (const broker of which(world, machine)) machineOf(world, broker).brokerUp = false;
+  },
+  end: (world, _fault, machine) => {
+    for (const broker of which(world, machine)) machineOf(world, broker).brokerUp = true;
+  },
+});
+
+export const lastingNetworkFaults = {
+  partition: cut,
+  one_way: cut,
+  isolate: cut,
+  cut_pair: cut,
+  loss: more('loss', (strength) => 0.02 + 0.6 * strength ** 2),
+  // Longest extra delay, ms; most messages get far less (network.ts).
+  delay: more('delay', (strength) => 50 + 6000 * strength ** 2),
+  duplicate: more('duplicate', (strength) => 0.02 + 0.3 * strength),
+  hold: kept,
+  echo: kept,
+  broker_down: brokersDown((world, machine) => [brokerNear(world, machine)]),
+  brokers_down: brokersDown((world) => world.plan.coordinators),
+  broker_lies: {
+    begin: (world, fault) => {
       world.lies += 1;
       repeatLies(world, fault.duration);
-      return true;
-    case 'ranking':
-      sendRanking(world);
-      return false;
-    case 'cold_start':
-      loseAllPower(world, fault);
-      return false;
-    default:
-      return false;
-  }
-}
-
-export function endWorldFault(
-  world: World,
-  fault: PlannedFault,
-  machine: Machine,
-  power: number,
-): void {
-  const { strength } = fault;
-  switch (fault.kind) {
-    case 'partition':
-    case 'one_way':
-    case 'isolate':
-    case 'cut_pair':
-      cutLinks(world, fault, machine, -1);
-      break;
-    case 'loss':
-      world.loss = withoutRest(world.loss - lossOf(strength));
-      break;
-    case 'delay':
-      world.delay = withoutRest(world.delay - delayOf(strength));
-      break;
-    case 'duplicate':
-      world.duplicate = withoutRest(world.duplicate - duplicateOf(strength));
-      break;
-    case 'broker_down':
-      machineOf(world, brokerNear(world, machine)).brokerUp = true;
-      break;
-    case 'brokers_down':
-      for (const broker of world.plan.coordinators) machineOf(world, broker).brokerUp = true;
-      break;
-    case 'broker_lies':
+    },
+    end: (world) => {
       world.lies -= 1;
-      break;
-    default:
-      endMachineFault(world, fault, machine, power);
-  }
-}
+    },
+  },
+} satisfies Partial<Record<FaultKind, Lasting>>;
 
-/** Sums of fractions do not come back to zero by themselves. */
-const withoutRest = (value: number): number => (Math.abs(value) < 1e-9 ? 0 : value);
-
-const lossOf = (strength: number): number => 0.02 + 0.6 * strength ** 2;
-/** Longest extra delay, ms; most messages get far less (network.ts). */
-const delayOf = (strength: number): number => 50 + 6000 * strength ** 2;
-const duplicateOf = (strength: number): number => 0.02 + 0.3 * strength;
+export const momentsOfTheCluster = {
+  ranking: (world) => sendRanking(world),
+  cold_start: (world, fault) => loseAllPower(world, fault),
+} satisfies Partial<Record<FaultKind, Moment>>;
 
 function cutLinks(world: World, fault: PlannedFault, machine: Machine, by: 1 | -1): void {
   const count = world.machines.length;
@@ -116,11 +99,6 @@ function brokerNear(world: World, machine: Machine): number {
   return coordinators[machine.index % Math.max(1, coordinators.length)] ?? machine.index;
 }
 
-function brokersDown(world: World, brokers: readonly number[]): boolean {
-  for (const broker of brokers) machineOf(world, broker).brokerUp = false;
-  return true;
-}
-
 /** How often a lying coordinator sends something old again, ms. */
 const lieEvery = 120;
 
@@ -133,7 +111,7 @@ function repeatLies(world: World, duration: number): void {
 }
 
 /** As the scout would: some order, wrong as often as right. */
-export function sendRanking(world: World): void {
+function sendRanking(world: World): void {
   const order = world.machines.map((machine) => machine.name);
   for (let i = order.length - 1; i > 0; i -= 1) {
     const j = world.random.below(i + 1);

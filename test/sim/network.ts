@@ -7,6 +7,7 @@
  * the rules must hold without it.
  */
 import type { LeaseMessage } from '../../shared/protocol/lease-messages.ts';
+import type { PlannedFault } from './plan.ts';
 import { happening, type Machine, machineOf, type World } from './world.ts';
 
 /** Carried by a `deliver` entry; the receiver is the entry's machine. */
@@ -24,6 +25,7 @@ export function transmit(world: World, from: Machine, to: number, message: Lease
     return;
   }
   if (world.remembers) remember(world, to, flight);
+  if (world.holds.length > 0 && isHeld(world, to, flight)) return;
   let first = Number.POSITIVE_INFINITY;
   let further = 0;
   const all = world.plan.copies === 1;
@@ -54,6 +56,28 @@ export function transmit(world: World, from: Machine, to: number, message: Lease
 function launch(world: World, at: number, to: number, flight: Flight): void {
   world.inFlight += 1;
   world.queue.push(at, happening.deliver, to, 0, flight);
+}
+
+/** Kept back by a `hold`? An `echo` keeps a copy and lets it pass. */
+function isHeld(world: World, to: number, flight: Flight): boolean {
+  let held = false;
+  for (const { fault, to: receiver, flights } of world.holds) {
+    if (receiver !== to || fault.message !== flight.message.kind) continue;
+    if (((fault.sides >> flight.from) & 1) === 0 || isCut(world, flight.from, to)) continue;
+    flights.push(flight);
+    if (fault.kind === 'hold') held = true;
+  }
+  return held;
+}
+
+/** The end of a `hold` or an `echo`: everything kept arrives, in the order it was sent. */
+export function letGo(world: World, fault: PlannedFault): void {
+  const ended = world.holds.find((hold) => hold.fault === fault);
+  if (ended === undefined) return;
+  world.holds = world.holds.filter((hold) => hold !== ended);
+  ended.flights.forEach((flight, place) => {
+    launch(world, world.now + 0.3 * (place + 1), ended.to, flight as Flight);
+  });
 }
 
 const memoryBound = 160;

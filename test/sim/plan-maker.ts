@@ -11,7 +11,8 @@
 import { pickLetters, pickTiming, shapeOf } from './cluster-shapes.ts';
 import { type FaultKind, faultKinds, isBeyond } from './fault-kinds.ts';
 import type { Plan, PlannedFault, ProfileName, StartOfMachine, Storm } from './plan.ts';
-import { beyondKinds, everyday, profiles, triggers } from './profiles.ts';
+import { type PlotName, pickedPlots, plots } from './plots/table.ts';
+import { beyondKinds, everyday, messageKinds, profiles, triggers } from './profiles.ts';
 import { type SeededRandom, seededRandom, weighted } from './random.ts';
 
 export interface PlanWishes {
@@ -19,6 +20,8 @@ export interface PlanWishes {
   readonly nodes: number | null;
   /** Only this profile; null for the usual mix. */
   readonly profile: ProfileName | null;
+  /** Of the aimed schedules only these. */
+  readonly plot?: PlotName | undefined;
 }
 
 const minute = 60_000;
@@ -27,6 +30,7 @@ const planStream = 1;
 export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profile: null }): Plan {
   const random = seededRandom(seed, planStream);
   const profile = wishes.profile ?? weighted(random, profileWeights);
+  if (profile === 'aimed') return aimedPlan(random, seed, wishes.plot);
   const traits = profiles[profile];
   const few = wishes.nodes ?? traits.nodes[0];
   const many = wishes.nodes ?? traits.nodes[1];
@@ -72,6 +76,37 @@ export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profi
     faults,
     storm: isDuel ? makeStorm(random, shape.configs[0]?.leaseDuration ?? 0) : null,
     pace: isDuel ? 0.1 : 1,
+  };
+}
+
+/** A plot of plots.ts, in half of the schedules with something else going on as well. */
+function aimedPlan(random: SeededRandom, seed: number, name?: PlotName): Plan {
+  const plot = plots[name ?? random.pick(pickedPlots)](random);
+  const count = plot.nodes.length;
+  const drift = plot.configs[0]?.driftBound ?? 0;
+  const starts = makeStarts(random, count, plot.owner, false, 'aimed', drift);
+  const more = random.chance(0.5) ? makeFaults(random, 'aimed', count, true, false) : [];
+  return {
+    seed,
+    profile: 'aimed',
+    class: 'inside',
+    length: plot.length,
+    nodes: plot.nodes,
+    configs: plot.configs,
+    coordinators: plot.coordinators,
+    dataPathGate: true,
+    epoch: 1 + random.below(5),
+    owner: plot.owner,
+    head: 1000 + random.below(5000),
+    starts: starts.map((start, i) => ({ ...start, powerAt: plot.powerAt[i] ?? 0, behind: 0 })),
+    streamInterval: random.between(900, 2500),
+    copies: 0,
+    faults: [
+      ...plot.faults,
+      ...more.map((fault, i) => ({ ...fault, index: plot.faults.length + i })),
+    ],
+    storm: null,
+    pace: plot.pace,
   };
 }
 
@@ -185,5 +220,8 @@ function makeFault(
     duration,
     strength: random.next(),
     sides: 1 + random.below(2 ** count - 1),
+    by: null,
+    after: null,
+    message: random.pick(messageKinds),
   };
 }

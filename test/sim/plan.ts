@@ -23,7 +23,8 @@ export type ProfileName =
   | 'pair'
   | 'duel'
   | 'duel-wipes'
-  | 'duel-lists';
+  | 'duel-lists'
+  | 'aimed';
 
 export interface PlannedFault {
   /** Its place in the whole plan; stays the same when others are left out. */
@@ -34,13 +35,19 @@ export interface PlannedFault {
   /** Waits for the first step or message of this kind after `armedFrom`. */
   readonly trigger: Step | LeaseMessageKind | null;
   readonly armedFrom: number;
+  /** Only what this machine does sets it off, and the target stays as planned; null: anybody. */
+  readonly by: number | null;
+  /** Index of the fault that has to strike first: `at` counts, and it is armed, from then on. */
+  readonly after: number | null;
+  /** The kind of message that `hold` and `echo` are about. */
+  readonly message: LeaseMessageKind | null;
   /** Who is hit: the role at that moment when there is one, else the machine. */
   readonly role: 'master' | 'candidate' | null;
   readonly machine: number;
   readonly duration: number;
   /** 0…1: how bad. */
   readonly strength: number;
-  /** Bit i set: machine i is on this side (partition, directions, missing ones). */
+  /** Bit i set: machine i is on this side (partition), or is a sender (hold, echo). */
   readonly sides: number;
 }
 

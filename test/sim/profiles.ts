@@ -5,6 +5,7 @@ import type { LeaseMessageKind } from '../../shared/protocol/lease-messages.ts';
 import { type FaultKind, faultNames, isBeyond } from './fault-kinds.ts';
 import type { ProfileName } from './plan.ts';
 import type { SeededRandom } from './random.ts';
+import { stepNames } from './steps.ts';
 
 type Weights = readonly (readonly [number, FaultKind])[];
 
@@ -27,26 +28,22 @@ export const everyday: Weights = faultNames
 
 export const beyondKinds: readonly FaultKind[] = faultNames.filter(isBeyond);
 
-/** What a fault may wait for instead of a moment. */
-export const triggers: readonly (Step | LeaseMessageKind)[] = [
-  'stop_agent_unit',
-  'install_datastore',
-  'install_archive',
-  'start_server',
-  'check_ready',
-  'stop_server',
-  'send_last_revisions',
-  'start_agent_unit',
+/** Every kind of message; what `hold` and `echo` keep, and what a fault may wait for. */
+export const messageKinds: readonly LeaseMessageKind[] = [
   'prepare',
   'promise',
+  'refuse',
   'propose',
   'accept',
   'release',
   'learn',
   'learned',
-  'membership',
   'announce',
+  'membership',
 ];
+
+/** What a fault may wait for instead of a moment. */
+export const triggers: readonly (Step | LeaseMessageKind)[] = [...stepNames, ...messageKinds];
 
 const duels = ['vv', 'vvv', 'vvv', 'vvv', 'vvv', 'vvv', 'vvvv', 'vvvvv'] as const;
 const listDuels = ['vvv', 'vvvv', 'vvvv', 'vvvvv'] as const;
@@ -95,6 +92,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     fresh: 0,
     kinds: [
       [4, 'new_card'],
+      [2, 'found'],
       [2, 'torn_epoch'],
       [3, 'shutdown'],
       [2, 'power_cut'],
@@ -214,6 +212,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     fresh: 0,
     kinds: [
       [6, 'new_card'],
+      [2, 'found'],
       [2, 'torn_epoch'],
       [3, 'power_cut'],
       [3, 'isolate'],
@@ -237,6 +236,8 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       [1, 'crash'],
     ],
   },
+  // The faults come from plots/; everyday ones are mixed in.
+  aimed: { weight: 6, nodes: [3, 5], faults: [0, 2], fresh: 0, duel: true, kinds: everyday },
   pair: {
     weight: 5,
     nodes: [2, 3],

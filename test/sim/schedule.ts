@@ -17,6 +17,7 @@ import { noFlaws } from './flaws.ts';
 import { agentStarts, goOff, powerOn, thaw } from './machine.ts';
 import { promoteAlone } from './machine-faults.ts';
 import { type Flight, lie, setCut } from './network.ts';
+import { lookToFound, type Visit } from './operator.ts';
 import type { Plan, PlannedFault, StartOfMachine } from './plan.ts';
 import { seededRandom } from './random.ts';
 import { deadmanLooks, serverEnded, serverReady, serverUp } from './server.ts';
@@ -85,89 +86,49 @@ function live(world: World): void {
   if (text !== null) world.judge.violate(world, 'state-too-big', text);
 }
 
-function happen(world: World, entry: QueueEntry): void {
-  if (entry.machine < 0) {
-    happenToAll(world, entry);
-    return;
-  }
-  const machine = machineOf(world, entry.machine);
-  const { kind, token, payload } = entry;
-  switch (kind) {
-    case happening.deliver:
-      deliver(world, machine, payload as Flight);
-      return;
-    case happening.timer:
-      timerFires(world, machine, token, payload as number);
-      return;
-    case happening.stepDone:
-      finishStep(world, machine, token, payload as StepEffect);
-      return;
-    case happening.powerOn:
-      powerOn(world, machine, token);
-      return;
-    case happening.agentStart:
-      agentStarts(world, machine, token);
-      return;
-    case happening.thaw:
-      thaw(world, machine, token);
-      return;
-    case happening.feed:
-      if (token === machine.life) feed(world, machine, payload as AgentEvent);
-      return;
-    case happening.streamTick:
-      streamTick(world, machine, token);
-      return;
-    default:
-      happenToServer(world, machine, entry);
-  }
+/** What each kind of entry does; `machine` is the first one where an entry is about all of them. */
+type Handler = (world: World, machine: Machine, token: number, payload: unknown) => void;
+
+const handlers: Readonly<Record<keyof typeof happening, Handler>> = {
+  deliver: (world, machine, _token, payload) => deliver(world, machine, payload as Flight),
+  timer: (world, machine, token, payload) => timerFires(world, machine, token, payload as number),
+  stepDone: (world, machine, token, payload) =>
+    finishStep(world, machine, token, payload as StepEffect),
+  powerOn,
+  agentStart: agentStarts,
+  thaw,
+  feed: (world, machine, token, payload) => {
+    if (token === machine.life) feed(world, machine, payload as AgentEvent);
+  },
+  streamTick,
+  deadmanLook: deadmanLooks,
+  serverUp: (world, machine, token, payload) => serverUp(world, machine, token, payload as number),
+  serverReady: (world, machine, token, payload) =>
+    serverReady(world, machine, token, payload as number),
+  serverEnd: serverEnded,
+  faultEnd: (world, _machine, _token, payload) => endFault(world, payload as FaultEnd),
+  shutdownPoll: (world, machine, token, payload) => goOff(world, machine, token, payload as number),
+  promote: promoteAlone,
+  fault: (world, _machine, _token, payload) => strike(world, payload as PlannedFault),
+  armTrigger: (world, _machine, _token, payload) => armTrigger(world, payload as PlannedFault),
+  lie,
+  found: (world, _machine, _token, payload) => lookToFound(world, payload as Visit),
+  liveness: (world) => {
+    const text = masterIsThere(world);
+    if (text !== null) world.judge.violate(world, 'no-master', text);
+    queue.push(world.now + 1000, happening.liveness, -1, 0, null);
+  },
+};
+
+/** By number, for the loop looks here some thousand times. */
+const byNumber: Handler[] = [];
+for (const [name, number] of Object.entries(happening)) {
+  byNumber[number] = handlers[name as keyof typeof happening];
 }
 
-function happenToServer(world: World, machine: Machine, entry: QueueEntry): void {
-  const { kind, token, payload } = entry;
-  switch (kind) {
-    case happening.deadmanLook:
-      deadmanLooks(world, machine, token);
-      return;
-    case happening.serverUp:
-      serverUp(world, machine, token, payload as number);
-      return;
-    case happening.serverReady:
-      serverReady(world, machine, token, payload as number);
-      return;
-    case happening.serverEnd:
-      serverEnded(world, machine, token);
-      return;
-    case happening.faultEnd:
-      endFault(world, payload as FaultEnd);
-      return;
-    case happening.shutdownPoll:
-      goOff(world, machine, token, payload as number);
-      return;
-    case happening.promote:
-      promoteAlone(world, machine, token);
-      return;
-    default:
-      return;
-  }
-}
-
-function happenToAll(world: World, entry: QueueEntry): void {
-  switch (entry.kind) {
-    case happening.fault:
-      strike(world, entry.payload as PlannedFault);
-      return;
-    case happening.armTrigger:
-      armTrigger(world, entry.payload as PlannedFault);
-      return;
-    case happening.lie:
-      lie(world);
-      return;
-    default: {
-      const text = masterIsThere(world);
-      if (text !== null) world.judge.violate(world, 'no-master', text);
-      queue.push(world.now + 1000, happening.liveness, -1, 0, null);
-    }
-  }
+function happen(world: World, { kind, machine, token, payload }: QueueEntry): void {
+  const handler = byNumber[kind] as Handler;
+  handler(world, machineOf(world, Math.max(0, machine)), token, payload);
 }
 
 function deliver(world: World, machine: Machine, flight: Flight): void {
@@ -200,6 +161,7 @@ function buildWorld(plan: Plan, options: RunOptions): World {
     loss: plan.storm?.loss ?? 0,
     delay: 0,
     duplicate: plan.storm?.repeated ?? 0,
+    holds: [],
     triggers: new Map(),
     tenures: 1,
     inFlight: 0,

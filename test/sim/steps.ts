@@ -26,6 +26,8 @@ const durations: Readonly<Record<Step, readonly [number, number]>> = {
   start_agent_unit: [20, 300],
 };
 
+export const stepNames = Object.keys(durations) as readonly Step[];
+
 /** TimeoutStopSec of k3s.service, ms. */
 const stopTimeout = 5000;
 

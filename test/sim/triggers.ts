@@ -11,8 +11,13 @@ export function noteTrigger(world: World, machine: Machine, what: Step | LeaseMe
   if (waiting === undefined) return;
   world.triggers.delete(what);
   for (const fault of waiting) {
+    if (fault.by !== null && fault.by !== machine.index) {
+      armTrigger(world, fault);
+      continue;
+    }
     // Half of them strike where it happened, whatever the plan says about the target.
-    const here = fault.strength < 0.5 ? { ...fault, role: null, machine: machine.index } : fault;
+    const isHere = fault.by === null && fault.strength < 0.5;
+    const here = isHere ? { ...fault, role: null, machine: machine.index } : fault;
     world.queue.push(world.now + fault.at, happening.fault, -1, 0, here);
   }
 }

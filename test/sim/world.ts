@@ -46,6 +46,7 @@ export const happening = {
   liveness: 16,
   lie: 17,
   promote: 18,
+  found: 19,
 } as const;
 
 export interface ServerModel {
@@ -160,6 +161,13 @@ export interface RememberedMessage {
   readonly payload: unknown;
 }
 
+/** Messages of one kind that a fault keeps back, or keeps a copy of, until its end. */
+export interface Hold {
+  readonly fault: PlannedFault;
+  readonly to: number;
+  readonly flights: unknown[];
+}
+
 export interface World {
   readonly plan: Plan;
   readonly core: SimCore;
@@ -177,6 +185,7 @@ export interface World {
   loss: number;
   delay: number;
   duplicate: number;
+  holds: Hold[];
   /** Faults that wait for a step or a message of this kind. */
   triggers: Map<Step | LeaseMessageKind, PlannedFault[]>;
   tenures: number;

@@ -12,6 +12,8 @@ export interface Broken {
 }
 
 export interface EpochRules {
+  /** Highest epoch under which a gate was ever opened. */
+  readonly highest: number;
   gateOpened(machine: Machine, epoch: number): Broken | null;
   released(machine: Machine, epoch: number): void;
   startOrdered(world: World, machine: Machine, epoch: number): string | null;
@@ -37,6 +39,9 @@ export function epochRules(): EpochRules {
   const promoted = new Set<number>();
   let highest = 0;
   return {
+    get highest() {
+      return highest;
+    },
     gateOpened(machine, epoch) {
       const known = tenures.get(epoch);
       if (known === undefined) {

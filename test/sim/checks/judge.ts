@@ -13,6 +13,7 @@ import { isBestReplica } from './best-replica.ts';
 import { answersUnwritten, diskOnlyRises, epochRules } from './epochs.ts';
 import { type RevisionRules, releaseKeepsPromise, revisionRules } from './revisions.ts';
 import { outlivesItsLease, whoElseAnswers, whoElseHolds, whoElseOpened } from './servers.ts';
+import { waitRules } from './waits.ts';
 
 export const ruleNames = [
   /** P1 */
@@ -33,6 +34,7 @@ export const ruleNames = [
   'rows-mixed',
   'clean-release-untrue',
   'worse-replica',
+  'yields-twice',
   'no-master',
   'too-many-effects',
   'too-many-messages',
@@ -52,6 +54,8 @@ export interface Violation {
 export interface Judge {
   readonly violation: Violation | null;
   violate(world: World, rule: RuleName, text: string): void;
+  /** Highest epoch under which a gate was ever opened. */
+  readonly highestEpoch: number;
   /** True time at which a server last stopped; 0 when none has run yet. */
   readonly lastServedAt: number;
   /**
@@ -108,7 +112,12 @@ class RuleJudge implements Judge {
   #releaser: Machine | null = null;
   readonly #followed = new Map<Machine, { readonly life: number; readonly epoch: number }>();
   readonly #epochs = epochRules();
+  readonly #waits = waitRules();
   readonly #revisions: RevisionRules;
+
+  get highestEpoch(): number {
+    return this.#epochs.highest;
+  }
 
   constructor(head: number) {
     this.#revisions = revisionRules(head);
@@ -176,6 +185,7 @@ class RuleJudge implements Judge {
     if (message.kind !== 'release') return;
     this.#releaser = machine;
     if (message.successor !== null && !message.clean) this.#yielded.set(machine, world.now);
+    this.#report(world, 'yields-twice', this.#waits.released(machine, message));
     this.#epochs.released(machine, message.epoch);
     if (message.clean) world.coverage.counts.handovers_completed += 1;
     this.#report(world, 'clean-release-untrue', releaseKeepsPromise(world, machine, message));
@@ -199,6 +209,7 @@ class RuleJudge implements Judge {
   }
 
   decided(world: World, machine: Machine, event: AgentEvent, effects: readonly Effect[]): void {
+    this.#waits.heard(machine, event);
     if (effects.length <= effectBound(machine)) return;
     const text = `${machine.name} made ${effects.length} effects of one ${event.kind}`;
     this.violate(world, 'too-many-effects', text);
@@ -213,6 +224,7 @@ class RuleJudge implements Judge {
     // A decision that a freeze interrupted was made earlier; its deadline has passed by now.
     if (!machine.resumes) this.#report(world, 'two-leases', whoElseHolds(world, machine));
     world.coverage.counts.tenures += 1;
+    this.#waits.won(machine);
     const yieldedAt = this.#yielded.get(machine) ?? Number.POSITIVE_INFINITY;
     const hasYielded = world.now - yieldedAt >= machine.config.yieldWait * 0.9;
     const worse = this.#proposals.get(epoch);

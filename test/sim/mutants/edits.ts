@@ -25,6 +25,12 @@ export interface Mutant {
   readonly wishes?: Partial<PlanWishes>;
 }
 
+/** Mutants that show soonest in the same kind of schedule. */
+export const on = (
+  wishes: Partial<PlanWishes>,
+  mutants: readonly Omit<Mutant, 'wishes'>[],
+): readonly Mutant[] => mutants.map((mutant) => ({ ...mutant, wishes }));
+
 /** Throws when the text is not there exactly once. */
 export function applyEdit(edit: Edit, source: string): string {
   const parts = source.split(edit.find);

@@ -1,5 +1,5 @@
 /** Every row of the table at the end of LEASE.md, "Errors that must be caught". */
-import type { Mutant } from './edits.ts';
+import { type Mutant, on } from './edits.ts';
 
 const voter = 'agent/core/lease/voter.ts';
 const holder = 'agent/core/lease/holder.ts';
@@ -26,6 +26,11 @@ const acceptNonceNotCompared = {
   find: 'if (message.nonce !== round.nonces[from] || round.accepts',
   replace: 'if (round.accepts',
 };
+const epochOfAnotherOwner = {
+  file: voter,
+  find: 'if (message.epoch === highest_epoch && epoch_owner !== message.owner) {',
+  replace: 'if (false) {',
+};
 const noSilence = {
   file: silence,
   find: '  voterTimer(start, config.leaseDuration, config);',
@@ -33,106 +38,143 @@ const noSilence = {
 };
 
 const core: readonly Mutant[] = [
-  {
-    name: 'prepare-heard-during-a-lease',
-    breaks: 'L3: while a lease runs, other owners’ Prepares change nothing',
-    wishes: { profile: 'duel' },
-    edits: [
-      {
-        file: voter,
-        find: 'if (runs(accepted, turn) && accepted.owner !== from) {',
-        replace: 'if (false as boolean) {',
-      },
-    ],
-  },
-  {
-    name: 'accepts-any-higher-ballot',
-    breaks: 'L6: the exact ballot promised',
-    wishes: { profile: 'duel' },
-    edits: [anyHigherBallot],
-  },
-  {
-    name: 'accepts-any-higher-ballot-but-own-lock',
-    breaks: 'L6: the exact ballot promised, own lock respected',
-    wishes: { profile: 'duel' },
-    edits: [
-      {
-        ...anyHigherBallot,
-        replace:
-          'if (runs(state.run.accepted, turn) && state.run.accepted.owner !== from)' +
-          ` return no('');\n  ${anyHigherBallot.replace}`,
-      },
-    ],
-  },
-  {
-    name: 'nonce-not-compared',
-    breaks: 'L5, L6: the voter’s own nonce',
-    edits: [nonceNotCompared, acceptNonceNotCompared],
-    wishes: { profile: 'duel' },
-  },
-  {
-    name: 'nonce-not-compared-while-lists-change',
-    breaks: 'L5, L6 during list changes',
-    edits: [nonceNotCompared, acceptNonceNotCompared],
-    wishes: { profile: 'duel-lists' },
-  },
-  {
-    name: 'round-not-echoed',
-    breaks: 'L6: answers of two rounds are counted together',
-    edits: [
-      {
-        file: rounds,
-        find: 'if (round === null || message.round !== round.number) return false;',
-        replace: 'if (round === null) return false;',
-      },
-    ],
-    wishes: { profile: 'duel' },
-  },
-  {
-    name: 'round-not-in-run',
-    breaks: 'L5: a round never used before',
-    edits: [
-      {
-        file: 'agent/core/start.ts',
-        find: '...freshRun, ...run, left: false',
-        replace: '...freshRun, ...run, left: false, round: 0',
-      },
-    ],
-    wishes: { profile: 'duel' },
-  },
-  { name: 'no-silence', breaks: 'L2', edits: [noSilence], wishes: { profile: 'duel' } },
-  {
-    name: 'half-a-silence',
-    breaks: 'L2: one maximum lease',
-    edits: [
-      {
-        ...noSilence,
-        replace: '  voterTimer(start, config.leaseDuration / 2, config);',
-      },
-    ],
-    wishes: { profile: 'duel' },
-  },
-  {
-    name: 'run-lost-and-no-silence',
-    breaks: 'L2 after a restart of the process',
-    edits: [
-      noSilence,
-      { file: 'test/sim/flaws.ts', find: 'runNotWritten: false', replace: 'runNotWritten: true' },
-    ],
-    wishes: { profile: 'duel' },
-  },
-  {
-    name: 'timer-starts-after-sending',
-    breaks: 'L5: the owner’s timer starts before it sends',
-    edits: [
-      {
-        file: holder,
-        find: 'const deadline = fenceDeadline(round.sentAt, turn.config);',
-        replace: 'const deadline = fenceDeadline(turn.now, turn.config);',
-      },
-    ],
-    wishes: { profile: 'duel' },
-  },
+  ...on({ profile: 'duel' }, [
+    {
+      name: 'prepare-heard-during-a-lease',
+      breaks: 'L3: while a lease runs, other owners’ Prepares change nothing',
+      edits: [
+        {
+          file: voter,
+          find: 'if (runs(accepted, turn) && accepted.owner !== from) {',
+          replace: 'if (false as boolean) {',
+        },
+      ],
+    },
+    {
+      name: 'accepts-any-higher-ballot',
+      breaks: 'L6: the exact ballot promised',
+      edits: [anyHigherBallot],
+    },
+    {
+      name: 'round-not-echoed',
+      breaks: 'L6: answers of two rounds are counted together',
+      edits: [
+        {
+          file: rounds,
+          find: 'if (round === null || message.round !== round.number) return false;',
+          replace: 'if (round === null) return false;',
+        },
+      ],
+    },
+    { name: 'no-silence', breaks: 'L2', edits: [noSilence] },
+    {
+      name: 'half-a-silence',
+      breaks: 'L2: one maximum lease',
+      edits: [
+        {
+          ...noSilence,
+          replace: '  voterTimer(start, config.leaseDuration / 2, config);',
+        },
+      ],
+    },
+    {
+      name: 'run-lost-and-no-silence',
+      breaks: 'L2 after a restart of the process',
+      edits: [
+        noSilence,
+        { file: 'test/sim/flaws.ts', find: 'runNotWritten: false', replace: 'runNotWritten: true' },
+      ],
+    },
+    {
+      name: 'timer-starts-after-sending',
+      breaks: 'L5: the owner’s timer starts before it sends',
+      edits: [
+        {
+          file: holder,
+          find: 'const deadline = fenceDeadline(round.sentAt, turn.config);',
+          replace: 'const deadline = fenceDeadline(turn.now, turn.config);',
+        },
+      ],
+    },
+    {
+      name: 'ballot-used-twice',
+      breaks: 'L1: never reused',
+      edits: [
+        {
+          file: candidate,
+          find: 'Math.max(run.counter, state.seenCounter, run.promised?.counter ?? 0) + 1;',
+          replace: 'Math.max(state.seenCounter, run.promised?.counter ?? 0, 1);',
+        },
+      ],
+    },
+    {
+      name: 'release-not-bound-to-its-ballot',
+      breaks: 'L8: ends only its own ballot',
+      edits: [
+        {
+          file: voter,
+          find: 'const ended = accepted !== null && isSameBallot(accepted.ballot, ballot);',
+          replace: 'const ended = accepted !== null && accepted.owner === from;',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'aimed', plot: 'old-ballot' }, [
+    {
+      name: 'accepts-any-higher-ballot-but-own-lock',
+      breaks: 'L6: the exact ballot promised, own lock respected',
+      edits: [
+        {
+          ...anyHigherBallot,
+          replace:
+            'if (runs(state.run.accepted, turn) && state.run.accepted.owner !== from)' +
+            ` return no('');\n  ${anyHigherBallot.replace}`,
+        },
+      ],
+    },
+    {
+      name: 'nonce-not-compared-while-lists-change',
+      breaks: 'L5, L6 during list changes',
+      edits: [nonceNotCompared, acceptNonceNotCompared],
+    },
+  ]),
+  ...on({ profile: 'aimed', plot: 'old-epoch' }, [
+    {
+      name: 'epoch-of-another-owner',
+      breaks: 'L6: not its own epoch with another owner',
+      edits: [epochOfAnotherOwner],
+    },
+    {
+      name: 'nonce-not-compared',
+      breaks: 'L5, L6: the voter’s own nonce',
+      edits: [nonceNotCompared, acceptNonceNotCompared, epochOfAnotherOwner],
+    },
+    {
+      name: 'late-promise-not-checked',
+      breaks: 'L4: late Promises',
+      edits: [
+        epochOfAnotherOwner,
+        {
+          file: candidate,
+          find: "if (attempt.phase === 'proposing' && contradicts(",
+          replace: 'if (false && contradicts(',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'aimed', plot: 'old-answers' }, [
+    {
+      name: 'round-not-in-run',
+      breaks: 'L5: a round never used before',
+      edits: [
+        {
+          file: 'agent/core/start.ts',
+          find: '...freshRun, ...run, left: false',
+          replace: '...freshRun, ...run, left: false, round: 0',
+        },
+      ],
+    },
+  ]),
   {
     name: 'fence-later-than-the-lease',
     breaks: 'L7',
@@ -163,25 +205,6 @@ const core: readonly Mutant[] = [
     ],
   },
   {
-    name: 'epoch-not-from-a-majority',
-    breaks: 'L5: above the highest known by a majority',
-    edits: [
-      {
-        file: candidate,
-        find: "const higher = attempt.phase === 'preparing' && highest_epoch > attempt.highest;",
-        replace: 'const higher = false;',
-      },
-      {
-        file: candidate,
-        find:
-          "const higher = attempt.phase === 'preparing' && " +
-          'message.highest_epoch > attempt.highest;',
-        replace: 'const higher = false;',
-      },
-    ],
-    wishes: { profile: 'pair' },
-  },
-  {
     name: 'epoch-not-plus-one',
     breaks: 'L5: epoch + 1',
     edits: [
@@ -192,177 +215,163 @@ const core: readonly Mutant[] = [
       },
     ],
   },
-  {
-    name: 'ballot-used-twice',
-    breaks: 'L1: never reused',
-    edits: [
-      {
-        file: candidate,
-        find: 'Math.max(run.counter, state.seenCounter, run.promised?.counter ?? 0) + 1;',
-        replace: 'Math.max(state.seenCounter, run.promised?.counter ?? 0, 1);',
-      },
-    ],
-    wishes: { profile: 'duel' },
-  },
-  {
-    name: 'renewal-after-release',
-    breaks: 'L8: never serves again under that ballot',
-    edits: [
-      {
-        file: 'agent/core/promotion.ts',
-        find: 'dropRole(turn);\n  hearRelease(',
-        replace:
-          "change(turn, { stage: 'restarting', handover: null });\n" +
-          "  order(turn, 'start_server');\n  if (turn.now < 0) hearRelease(",
-      },
-    ],
-    wishes: { profile: 'handover' },
-  },
-  {
-    name: 'release-not-bound-to-its-ballot',
-    breaks: 'L8: ends only its own ballot',
-    edits: [
-      {
-        file: voter,
-        find: 'const ended = accepted !== null && isSameBallot(accepted.ballot, ballot);',
-        replace: 'const ended = accepted !== null && accepted.owner === from;',
-      },
-    ],
-    wishes: { profile: 'duel' },
-  },
-  {
-    name: 'wiped-voter-votes-at-once',
-    breaks: 'L9: does not vote until it has learned',
-    edits: [
-      {
-        file: voter,
-        find: 'if (state.disk === null) return { text:',
-        replace: 'if (false) return { text:',
-      },
-    ],
-    wishes: { profile: 'duel-wipes' },
-  },
-  {
-    name: 'wiped-voter-asks-only-one',
-    breaks: 'L9: a majority of the others',
-    edits: [
-      {
-        file: learning,
-        find: 'taught.length * 2 > asked.length',
-        replace: 'taught.length > 0',
-      },
-    ],
-    wishes: { profile: 'duel-wipes' },
-  },
-  {
-    name: 'learns-during-its-silence',
-    breaks: 'L9: after its silence',
-    edits: [
-      {
-        file: learning,
-        find: 'if (isSilent(state, now)) {\n    arm(turn, ',
-        replace: 'if (false) {\n    arm(turn, ',
-      },
-    ],
-    wishes: { profile: 'duel-wipes', nodes: 3 },
-  },
-  {
-    name: 'two-wiped-voters-teach-each-other',
-    breaks: 'L9: voters that have not learned do not answer',
-    edits: [
-      {
-        file: learning,
-        find: "answer: disk === null ? 'fresh' : 'record',",
-        replace: "answer: 'record',",
-      },
-    ],
-    wishes: { profile: 'duel-wipes' },
-  },
-  {
-    name: 'late-promise-not-checked',
-    breaks: 'L4: late Promises',
-    edits: [
-      {
-        file: candidate,
-        find: "if (attempt.phase === 'proposing' && contradicts(",
-        replace: 'if (false && contradicts(',
-      },
-    ],
-    wishes: { profile: 'duel' },
-  },
-  {
-    name: 'next-change-without-commit',
-    breaks: 'L10: one voter in or out at a time',
-    edits: [
-      {
-        file: 'agent/core/lease/membership.ts',
-        find: 'if (!list.committed) return;\n  const leaver',
-        replace: 'const leaver',
-      },
-    ],
-    wishes: { profile: 'duel-lists' },
-  },
-  {
-    name: 'candidate-ignores-a-newer-list',
-    breaks: 'L4, L10',
-    edits: [
-      {
-        file: candidate,
-        find: 'if (compareLists(message.list, attempt.list) > 0) {',
-        replace: 'if (false) {',
-      },
-      {
-        file: candidate,
-        find: 'if (message.list !== null && compareLists(message.list, attempt.list) > 0) {',
-        replace: 'if (false) {',
-      },
-    ],
-    wishes: { profile: 'duel-lists' },
-  },
-  {
-    name: 'list-number-without-epoch',
-    breaks: 'L10: ordered by epoch, then number',
-    edits: [
-      {
-        file: lists,
-        find: 'a.epoch - b.epoch || a.number - b.number',
-        replace: 'a.number - b.number',
-      },
-    ],
-    wishes: { profile: 'duel-lists' },
-  },
-  {
-    name: 'predecessor-left-out',
-    breaks: 'L10: majorities of the list and of its predecessor',
-    edits: [
-      {
-        file: lists,
-        find:
-          'list.committed || list.previous.length === 0 ' +
-          '? [list.members] : [list.members, list.previous];',
-        replace: '[list.members];',
-      },
-    ],
-    wishes: { profile: 'duel-lists' },
-  },
-  {
-    name: 'pinned-without-own-lock',
-    breaks: 'L11: its own voter included',
-    edits: [
-      {
-        file: rounds,
-        find: '  const answer = answerPropose(turn, config.node, propose);\n',
-        replace: `  if (turn.state.run.held !== null && list.members.length === 2) {
-    const { nonce } = turn.state;
-    const own = { kind: 'accept', ballot, round: number, nonce, position: null, list } as const;
-    return countAccept(turn, config.node, own);
-  }
-  const answer = answerPropose(turn, config.node, propose);
-`,
-      },
-    ],
-    wishes: { profile: 'duel', nodes: 2 },
-  },
+  ...on({ profile: 'aimed', plot: 'missed-epoch' }, [
+    {
+      name: 'epoch-not-from-a-majority',
+      breaks: 'L5: above the highest known by a majority',
+      edits: [
+        {
+          file: candidate,
+          find: "const higher = attempt.phase === 'preparing' && highest_epoch > attempt.highest;",
+          replace: 'const higher = false;',
+        },
+        {
+          file: candidate,
+          find:
+            "const higher = attempt.phase === 'preparing' && " +
+            'message.highest_epoch > attempt.highest;',
+          replace: 'const higher = false;',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'handover' }, [
+    {
+      name: 'renewal-after-release',
+      breaks: 'L8: never serves again under that ballot',
+      edits: [
+        {
+          file: 'agent/core/promotion.ts',
+          find: 'dropRole(turn);\n  hearRelease(',
+          replace:
+            "change(turn, { stage: 'restarting', handover: null });\n" +
+            "  order(turn, 'start_server');\n  if (turn.now < 0) hearRelease(",
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'duel-wipes' }, [
+    {
+      name: 'wiped-voter-votes-at-once',
+      breaks: 'L9: does not vote until it has learned',
+      edits: [
+        {
+          file: voter,
+          find: 'if (state.disk === null) return { text:',
+          replace: 'if (false) return { text:',
+        },
+      ],
+    },
+    {
+      name: 'wiped-voter-asks-only-one',
+      breaks: 'L9: a majority of the others',
+      edits: [
+        {
+          file: learning,
+          find: 'taught.length * 2 > asked.length',
+          replace: 'taught.length > 0',
+        },
+      ],
+    },
+    {
+      name: 'two-wiped-voters-teach-each-other',
+      breaks: 'L9: voters that have not learned do not answer',
+      edits: [
+        {
+          file: learning,
+          find: "answer: disk === null ? 'fresh' : 'record',",
+          replace: "answer: 'record',",
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'aimed', plot: 'wiped-between' }, [
+    {
+      name: 'learns-during-its-silence',
+      breaks: 'L9: after its silence',
+      edits: [
+        {
+          file: learning,
+          find: 'if (isSilent(state, now)) {\n    arm(turn, ',
+          replace: 'if (false) {\n    arm(turn, ',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'aimed', plot: 'many-leave' }, [
+    {
+      name: 'next-change-without-commit',
+      breaks: 'L10: one voter in or out at a time',
+      edits: [
+        {
+          file: 'agent/core/lease/membership.ts',
+          find: 'if (!list.committed) return;\n  const leaver',
+          replace: 'const leaver',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'duel-lists' }, [
+    {
+      name: 'candidate-ignores-a-newer-list',
+      breaks: 'L4, L10',
+      edits: [
+        {
+          file: candidate,
+          find: 'if (compareLists(message.list, attempt.list) > 0) {',
+          replace: 'if (false) {',
+        },
+        {
+          file: candidate,
+          find: 'if (message.list !== null && compareLists(message.list, attempt.list) > 0) {',
+          replace: 'if (false) {',
+        },
+      ],
+    },
+    {
+      name: 'list-number-without-epoch',
+      breaks: 'L10: ordered by epoch, then number',
+      edits: [
+        {
+          file: lists,
+          find: 'a.epoch - b.epoch || a.number - b.number',
+          replace: 'a.number - b.number',
+        },
+      ],
+    },
+    {
+      name: 'predecessor-left-out',
+      breaks: 'L10: majorities of the list and of its predecessor',
+      edits: [
+        {
+          file: lists,
+          find:
+            'list.committed || list.previous.length === 0 ' +
+            '? [list.members] : [list.members, list.previous];',
+          replace: '[list.members];',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'duel', nodes: 2 }, [
+    {
+      name: 'pinned-without-own-lock',
+      breaks: 'L11: its own voter included',
+      edits: [
+        {
+          file: rounds,
+          find: '  const answer = answerPropose(turn, config.node, propose);\n',
+          replace: `  if (turn.state.run.held !== null && list.members.length === 2) {
+      const { nonce } = turn.state;
+      const own = { kind: 'accept', ballot, round: number, nonce, position: null, list } as const;
+      return countAccept(turn, config.node, own);
+    }
+    const answer = answerPropose(turn, config.node, propose);
+  `,
+        },
+      ],
+    },
+  ]),
 ];
 
 export const leaseMutants = core;

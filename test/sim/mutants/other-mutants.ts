@@ -2,7 +2,7 @@
  * Deliberate errors outside the table of LEASE.md: in the fences and the shell (as the simulator
  * models them), in the revision stream's lineage, in promotion, following, ranking and membership.
  */
-import type { Edit, Mutant } from './edits.ts';
+import { type Edit, type Mutant, on } from './edits.ts';
 
 const flaw = (name: string): Edit => ({
   file: 'test/sim/flaws.ts',
@@ -16,60 +16,60 @@ const follow = 'agent/core/follow.ts';
 const vacancy = 'agent/core/lease/vacancy.ts';
 
 const fences: readonly Mutant[] = [
-  {
-    name: 'gate-ignores-the-boot',
-    breaks: 'gate: this boot’s id',
-    edits: [flaw('gateIgnoresBoot')],
-    wishes: { profile: 'fencing' },
-  },
-  {
-    name: 'data-path-lets-established-through',
-    breaks: 'data-path gate: established connections too',
-    edits: [flaw('gateNeverShuts')],
-    wishes: { profile: 'fencing' },
-  },
-  {
-    name: 'dead-mans-switch-trusts-the-wall-clock',
-    breaks: 'dead man’s switch: boot clock',
-    edits: [flaw('deadmanTrustsWall')],
-    wishes: { profile: 'fencing' },
-  },
-  {
-    name: 'dead-mans-switch-never-kills',
-    breaks: 'dead man’s switch',
-    edits: [flaw('deadmanNeverKills')],
-    wishes: { profile: 'fencing' },
-  },
-  {
-    name: 'fence-forgotten',
-    breaks: 'self-fence',
-    edits: [flaw('fenceForgotten')],
-    wishes: { profile: 'fencing' },
-  },
-  {
-    name: 'start-ignores-the-gate',
-    breaks: 'gate',
-    edits: [flaw('startIgnoresGate')],
-    wishes: { profile: 'fencing' },
-  },
-  {
-    name: 'fence-late-by-one-renewal',
-    breaks: 'self-fence deadline',
-    edits: [
-      {
-        file: 'agent/core/lease/silence.ts',
-        find: 'sentAt + config.fenceAfter - config.clockResolution',
-        replace: 'sentAt + config.fenceAfter + config.renewInterval - config.clockResolution',
-      },
-    ],
-    wishes: { profile: 'duel' },
-  },
-  {
-    name: 'a-failed-write-is-ignored',
-    breaks: 'persist, then send',
-    edits: [flaw('failedWriteIgnored')],
-    wishes: { profile: 'disk' },
-  },
+  ...on({ profile: 'fencing' }, [
+    {
+      name: 'gate-ignores-the-boot',
+      breaks: 'gate: this boot’s id',
+      edits: [flaw('gateIgnoresBoot')],
+    },
+    {
+      name: 'data-path-lets-established-through',
+      breaks: 'data-path gate: established connections too',
+      edits: [flaw('gateNeverShuts')],
+    },
+    {
+      name: 'dead-mans-switch-never-kills',
+      breaks: 'dead man’s switch',
+      edits: [flaw('deadmanNeverKills')],
+    },
+    {
+      name: 'fence-forgotten',
+      breaks: 'self-fence',
+      edits: [flaw('fenceForgotten')],
+    },
+    {
+      name: 'start-ignores-the-gate',
+      breaks: 'gate',
+      edits: [flaw('startIgnoresGate')],
+    },
+  ]),
+  ...on({ profile: 'aimed', plot: 'stopped-and-set' }, [
+    {
+      name: 'dead-mans-switch-trusts-the-wall-clock',
+      breaks: 'dead man’s switch: boot clock',
+      edits: [flaw('deadmanTrustsWall')],
+    },
+  ]),
+  ...on({ profile: 'duel' }, [
+    {
+      name: 'fence-late-by-one-renewal',
+      breaks: 'self-fence deadline',
+      edits: [
+        {
+          file: 'agent/core/lease/silence.ts',
+          find: 'sentAt + config.fenceAfter - config.clockResolution',
+          replace: 'sentAt + config.fenceAfter + config.renewInterval - config.clockResolution',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'disk' }, [
+    {
+      name: 'a-failed-write-is-ignored',
+      breaks: 'persist, then send',
+      edits: [flaw('failedWriteIgnored')],
+    },
+  ]),
 ];
 
 const stream: readonly Mutant[] = [
@@ -85,12 +85,6 @@ const stream: readonly Mutant[] = [
   },
   { name: 'raise-left-out', breaks: 'raise on loss', edits: [flaw('raiseLeftOut')] },
   {
-    name: 'last-revisions-not-sent',
-    breaks: 'planned handover',
-    edits: [flaw('lastRevisionsNotSent')],
-    wishes: { profile: 'handover' },
-  },
-  {
     name: 'unclean-start-taken-for-clean',
     breaks: 'an unclean boot is a lossy start',
     edits: [
@@ -101,44 +95,50 @@ const stream: readonly Mutant[] = [
       },
     ],
   },
-  {
-    name: 'any-release-vouches-for-the-last-revision',
-    breaks: 'L13: a clean stop',
-    edits: [{ file: follow, find: 'if (named && message.clean && ', replace: 'if (named && ' }],
-    wishes: { profile: 'handover' },
-  },
-  {
-    name: 'handed-over-once-counts-for-ever',
-    breaks: 'L13: lineage ends at the highest epoch',
-    edits: [
-      {
-        file: holder,
-        find: 'return run.handed === highest && datastore.lineageEpoch === highest;',
-        replace: 'return run.handed > 0;',
-      },
-      {
-        file: holder,
-        find: 'updateRun(turn, { held, handed: 0 });',
-        replace: 'updateRun(turn, { held });',
-      },
-    ],
-    wishes: { profile: 'handover' },
-  },
+  ...on({ profile: 'handover' }, [
+    {
+      name: 'last-revisions-not-sent',
+      breaks: 'planned handover',
+      edits: [flaw('lastRevisionsNotSent')],
+    },
+    {
+      name: 'any-release-vouches-for-the-last-revision',
+      breaks: 'L13: a clean stop',
+      edits: [{ file: follow, find: 'if (named && message.clean && ', replace: 'if (named && ' }],
+    },
+    {
+      name: 'handed-over-once-counts-for-ever',
+      breaks: 'L13: lineage ends at the highest epoch',
+      edits: [
+        {
+          file: holder,
+          find: 'return run.handed === highest && datastore.lineageEpoch === highest;',
+          replace: 'return run.handed > 0;',
+        },
+        {
+          file: holder,
+          find: 'updateRun(turn, { held, handed: 0 });',
+          replace: 'updateRun(turn, { held });',
+        },
+      ],
+    },
+  ]),
 ];
 
 const roles: readonly Mutant[] = [
-  {
-    name: 'promotion-goes-on-without-its-lease',
-    breaks: 'promotion: the lease is checked at each step',
-    edits: [
-      {
-        file: promotion,
-        find: '  if (turn.now >= held.deadline) {\n    loseRole(turn, `the lease ran out during',
-        replace: '  if (false) {\n    loseRole(turn, `the lease ran out during',
-      },
-    ],
-    wishes: { profile: 'fencing' },
-  },
+  ...on({ profile: 'fencing' }, [
+    {
+      name: 'promotion-goes-on-without-its-lease',
+      breaks: 'promotion: the lease is checked at each step',
+      edits: [
+        {
+          file: promotion,
+          find: '  if (turn.now >= held.deadline) {\n    loseRole(turn, `the lease ran out during',
+          replace: '  if (false) {\n    loseRole(turn, `the lease ran out during',
+        },
+      ],
+    },
+  ]),
   {
     name: 'role-given-back-before-the-server-stopped',
     breaks: 'release only after the stop is known',
@@ -162,33 +162,6 @@ const roles: readonly Mutant[] = [
         replace: '  // Before',
       },
     ],
-  },
-  {
-    name: 'handover-without-stopping-the-server',
-    breaks: 'planned handover: stop first',
-    edits: [
-      {
-        file: promotion,
-        find:
-          // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source file
-          '  explain(turn, `hands the role over to ${to} (${handover.why}).`);\n' +
-          "  order(turn, 'stop_server');",
-        replace: "  order(turn, 'send_last_revisions');",
-      },
-    ],
-    wishes: { profile: 'handover' },
-  },
-  {
-    name: 'hosts-follow-a-lower-epoch',
-    breaks: 'whoever has seen a higher epoch refuses',
-    edits: [
-      {
-        file: follow,
-        find: 'if (state.run.held !== null || message.epoch < knownEpoch(state)) return;',
-        replace: 'if (state.run.held !== null) return;',
-      },
-    ],
-    wishes: { profile: 'late' },
   },
   {
     name: 'nobody-yields',
@@ -216,22 +189,6 @@ const roles: readonly Mutant[] = [
         replace: 'b.lineage_epoch - a.lineage_epoch || a.revision - b.revision',
       },
     ],
-  },
-  {
-    name: 'cold-start-wait-never-ends',
-    breaks: 'L14: the last owner is waited for, for a bounded time',
-    edits: [
-      {
-        file: vacancy,
-        find:
-          'if (owner === null || owner === config.node || now >= state.run.cold_until) ' +
-          'return false;',
-        replace:
-          'if (owner === null || owner === config.node || state.run.cold_until === 0) ' +
-          'return false;',
-      },
-    ],
-    wishes: { profile: 'cold' },
   },
   {
     name: 'voter-timer-too-short',
@@ -266,6 +223,57 @@ const roles: readonly Mutant[] = [
       },
     ],
   },
+  ...on({ profile: 'handover' }, [
+    {
+      name: 'handover-without-stopping-the-server',
+      breaks: 'planned handover: stop first',
+      edits: [
+        {
+          file: promotion,
+          find:
+            // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source file
+            '  explain(turn, `hands the role over to ${to} (${handover.why}).`);\n' +
+            "  order(turn, 'stop_server');",
+          replace: "  order(turn, 'send_last_revisions');",
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'late' }, [
+    {
+      name: 'hosts-follow-a-lower-epoch',
+      breaks: 'whoever has seen a higher epoch refuses',
+      edits: [
+        {
+          file: follow,
+          find: 'if (state.run.held !== null || message.epoch < knownEpoch(state)) return;',
+          replace: 'if (state.run.held !== null) return;',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'aimed', plot: 'owner-away' }, [
+    {
+      name: 'cold-start-wait-never-ends',
+      breaks: 'L14: the last owner is waited for, for a bounded time',
+      edits: [
+        {
+          file: vacancy,
+          find:
+            'if (owner === null || owner === config.node || now >= state.run.cold_until) ' +
+            'return false;',
+          replace:
+            'if (owner === null || owner === config.node || state.run.cold_until === 0) ' +
+            'return false;',
+        },
+        {
+          file: vacancy,
+          find: 'if (coldWaiting(state, now, config)) at = Math.max(at, state.run.cold_until);',
+          replace: 'if (coldWaiting(state, now, config)) at += config.coldStartWait;',
+        },
+      ],
+    },
+  ]),
 ];
 
 export const otherMutants: readonly Mutant[] = [...fences, ...stream, ...roles];

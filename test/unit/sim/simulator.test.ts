@@ -10,6 +10,7 @@ import { coverageTable, covered, emptyCoverage } from '../../sim/coverage.ts';
 import { eventQueue } from '../../sim/event-queue.ts';
 import { faultKinds, faultNames } from '../../sim/fault-kinds.ts';
 import { makePlan } from '../../sim/plan-maker.ts';
+import { plotNames } from '../../sim/plots/table.ts';
 import { profiles } from '../../sim/profiles.ts';
 import { seededRandom } from '../../sim/random.ts';
 import { runSchedule } from '../../sim/schedule.ts';
@@ -77,6 +78,38 @@ describe('a schedule', () => {
     expect(small.plan.faults.length).toBeLessThanOrEqual(plan.faults.length);
     const again = runSchedule(small.plan, { core: neverFences, coverage: emptyCoverage() });
     expect(again.violation?.rule).toBe(caught.rule);
+  });
+});
+
+describe('aimed schedules', () => {
+  it.each(plotNames)('%s: faults name earlier faults and machines that exist', (plot) => {
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const { faults, nodes, configs } = makePlan(seed, { nodes: null, profile: 'aimed', plot });
+      expect(configs).toHaveLength(nodes.length);
+      faults.forEach((fault, place) => {
+        expect(fault.index).toBe(place);
+        expect(fault.machine).toBeLessThan(nodes.length);
+        expect(fault.after ?? -1).toBeLessThan(place);
+        expect(fault.by ?? 0).toBeLessThan(nodes.length);
+      });
+    }
+  });
+
+  it('keep a message back until the end of the fault', { timeout: 120_000 }, () => {
+    const wishes = { nodes: null, profile: 'aimed', plot: 'old-epoch' } as const;
+    let late = 0;
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const plan = makePlan(seed, wishes);
+      const only = { ...plan, faults: plan.faults.filter(({ kind }) => kind === 'hold') };
+      const end = only.faults.find(({ message }) => message === 'propose')?.duration ?? 0;
+      const lines = tracer(false);
+      runSchedule(only, { core: shippedCore, coverage: emptyCoverage(), trace: lines });
+      for (const line of lines.lines.filter((text) => /pi2 .* pi3: propose/.test(text))) {
+        expect(Number.parseFloat(line) * 1000).toBeGreaterThanOrEqual(Math.floor(end));
+        late += 1;
+      }
+    }
+    expect(late).toBeGreaterThan(0);
   });
 });
 

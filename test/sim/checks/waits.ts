@@ -1,0 +1,41 @@
+/**
+ * L14: leaving it to a better replica happens once per vacancy, never anew per attempt: kept in
+ * /run, so a restart of the process does not begin it again; a reboot may.
+ */
+import type { AgentEvent } from '../../../agent/core/types.ts';
+import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
+import type { Machine } from '../world.ts';
+
+export interface WaitRules {
+  /** A vacancy ends for whoever sees a master. */
+  heard(machine: Machine, event: AgentEvent): void;
+  won(machine: Machine): void;
+  /** Text of the breach, or null. */
+  released(machine: Machine, message: Extract<LeaseMessage, { kind: 'release' }>): string | null;
+}
+
+export function waitRules(): WaitRules {
+  /** In which boot, by giving up which ballot, each candidate of this vacancy has yielded. */
+  const yielded = new Map<Machine, { readonly boot: string; readonly counter: number }>();
+  const forced = new Set<Machine>();
+  return {
+    heard(machine, event) {
+      // L12: a forced promotion begins anew.
+      if (event.kind === 'command' && event.command.name === 'promote') forced.add(machine);
+      if (event.kind !== 'message' || event.message.kind !== 'announce') return;
+      if (event.message.stage !== 'stopped') yielded.delete(machine);
+    },
+    won: (machine) => {
+      yielded.delete(machine);
+    },
+    released(machine, { ballot, epoch, successor }) {
+      // Only a candidate that has not proposed yet names somebody under no epoch.
+      if (epoch !== 0 || successor === null || forced.has(machine)) return null;
+      const before = yielded.get(machine);
+      yielded.set(machine, { boot: machine.bootId, counter: ballot.counter });
+      // Everybody is told of the same one.
+      if (before?.boot !== machine.bootId || before.counter === ballot.counter) return null;
+      return `${machine.name} yields to ${successor}, and has yielded in this vacancy before`;
+    },
+  };
+}

@@ -1,0 +1,116 @@
+/** Aimed schedules about lost records, missed epochs, lists and waits; see plots/table.ts. */
+import type { SeededRandom } from '../random.ts';
+import { apart, forGood, keep, type Plot, plotOf, type Role, type Wanted } from './plot.ts';
+
+/**
+ * A voter is wiped between its answer and that of another one. pi1 proposes to pi2 and pi3; pi3
+ * answers, loses its card and boots; only then the proposal reaches pi2, and pi1 wins with the
+ * answer of a card that is gone. Whoever learns before its silence is over learns too little (L9):
+ * pi4 and pi5, which cannot reach pi1 and pi2, then take the same epoch with pi3.
+ */
+export function wipedBetween(random: SeededRandom): Plot {
+  const wiped = 2;
+  const wanted: Wanted[] = [
+    ...[0, 1].flatMap((machine) => [apart(machine, 3), apart(machine, 4)]),
+    keep('hold', 'propose', 0, 1, { until: random.between(2000, 2900) }),
+    {
+      kind: 'new_card',
+      trigger: 'accept',
+      by: wiped,
+      machine: wiped,
+      at: random.between(0, 4),
+      duration: random.between(50, 300),
+    },
+    {
+      ...apart(wiped, 0),
+      trigger: 'accept',
+      by: wiped,
+      at: random.between(4, 40),
+    },
+  ];
+  const roles: Role[] = [
+    { letter: 'v', timing: 'patient', powerAt: 0 },
+    { letter: 'w', timing: 'hasty', powerAt: 0 },
+    { letter: 'v', timing: 'hasty', powerAt: 0 },
+    { letter: 'w', timing: 'hasty', powerAt: 0 },
+    { letter: 'v', timing: 'hasty', powerAt: random.between(300, 1500) },
+  ];
+  return plotOf(roles, wanted, { length: 10_000 });
+}
+
+/**
+ * All but one are switched off in order at about the same time, and the master is cut off before
+ * it could tell anybody of the first change (L10: the next one waits for the commit).
+ */
+export function manyLeave(random: SeededRandom): Plot {
+  const count = random.pick([3, 3, 4, 5]);
+  const at = random.between(6000, 9000);
+  const others = Array.from({ length: count - 1 }, (_, i) => i + 1);
+  const wanted: Wanted[] = others.map((machine) => ({
+    kind: 'shutdown',
+    machine,
+    at: at + random.between(0, 20),
+    duration: random.between(300, 900),
+  }));
+  wanted.push({
+    kind: 'isolate',
+    machine: 0,
+    at: at + random.between(20, 460),
+    duration: forGood,
+  });
+  const roles = [0, ...others].map(
+    (_, i): Role => ({ letter: 'v', timing: 'rapid', powerAt: 15 * i }),
+  );
+  return plotOf(roles, wanted, { length: 32_000 });
+}
+
+/**
+ * pi1 was away while pi2 became master with the witnesses, which is gone when pi1 returns. pi1 has
+ * no vote: only the witnesses' word tells it which epoch is free (L5), or it is refused for ever.
+ */
+export function missedEpoch(random: SeededRandom): Plot {
+  const gone = random.between(9000, 12_000);
+  const back = gone + random.between(100, 3000);
+  const wanted: Wanted[] = [{ kind: 'power_cut', machine: 1, at: gone, duration: forGood }];
+  const letters = ['e', 'v', 'w', 'w'] as const;
+  const roles = letters.map((letter, i): Role => {
+    return { letter, timing: 'short', powerAt: i === 0 ? back : 20 * i };
+  });
+  // Its coordinator is the way between the two witnesses, without which nobody judges liveness.
+  return plotOf(roles, wanted, { length: 60_000, owner: 1, pace: 1, coordinators: [0] });
+}
+
+const daily = ['shipped', 'tight', 'short'] as const;
+
+/** The last owner never comes back after a power cut of all: waited for once, and no longer. */
+export function ownerAway(random: SeededRandom): Plot {
+  const timing = random.pick(daily);
+  const roles = Array.from({ length: random.pick([3, 4, 5]) }, (_, i): Role => {
+    const powerAt = i === 0 ? Number.POSITIVE_INFINITY : random.between(0, 500);
+    return { letter: 'v', timing, powerAt };
+  });
+  return plotOf(roles, [], { length: 60_000, pace: 1 });
+}
+
+/**
+ * The agent of the master is stopped, and somebody sets the clock while only the dead man's switch
+ * is left to end the server.
+ */
+export function stoppedAndSet(random: SeededRandom): Plot {
+  const stop = {
+    kind: 'freeze_agent',
+    role: 'master',
+    at: random.between(13_000, 20_000),
+    duration: random.between(9000, 18_000),
+  } as const;
+  const set = {
+    kind: 'wall_step',
+    role: 'master',
+    after: 0,
+    at: random.between(0, 5000),
+    strength: random.next(),
+  } as const;
+  const timing = random.pick(daily);
+  const roles = [0, 1, 2].map((i): Role => ({ letter: 'v', timing, powerAt: 40 * i }));
+  return plotOf(roles, [stop, set], { length: 42_000, pace: 1 });
+}

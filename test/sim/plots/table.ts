@@ -1,0 +1,30 @@
+/**
+ * Schedules aimed at one place each: the shortest schedule in which a broken rule shows, worked out
+ * by hand, with its moments drawn at random around it.
+ *
+ * A blind generator meets some of these once in millions of schedules: a message of one kind has to
+ * be under way while two other things happen in turn. No judge knows that a schedule is aimed.
+ */
+import type { SeededRandom } from '../random.ts';
+import { oldAnswers, oldBallot, oldEpoch, stoppedAsker } from './ballots.ts';
+import type { Plot } from './plot.ts';
+import { manyLeave, missedEpoch, ownerAway, stoppedAndSet, wipedBetween } from './records.ts';
+
+export const plots = {
+  'old-ballot': oldBallot,
+  'stopped-asker': stoppedAsker,
+  'old-epoch': oldEpoch,
+  'old-answers': oldAnswers,
+  'wiped-between': wipedBetween,
+  'many-leave': manyLeave,
+  'missed-epoch': missedEpoch,
+  'owner-away': ownerAway,
+  'stopped-and-set': stoppedAndSet,
+} as const satisfies Readonly<Record<string, (random: SeededRandom) => Plot>>;
+
+export type PlotName = keyof typeof plots;
+export const plotNames = Object.keys(plots) as readonly PlotName[];
+
+/** They make two masters in the core as it stands (test/SIM.md, "Open"): played by name only. */
+const open: ReadonlySet<PlotName> = new Set(['old-ballot', 'stopped-asker']);
+export const pickedPlots = plotNames.filter((name) => !open.has(name));
