@@ -63,6 +63,10 @@ const SLOW_START_MS = 1000;
 /** Of the last minute: more waiting processes per core leave none for an agent in time. */
 const MOST_LOAD = 4;
 
+/** `load`: of the last minute, per core. */
+export const isStarved = (tookMs: number, load: number): boolean =>
+  tookMs >= SLOW_START_MS || load >= MOST_LOAD;
+
 interface Broken {
   /** Since when writes may be on the old server's disk alone. */
   readonly atMs: number;
@@ -93,7 +97,7 @@ export const unlessStarved = async (
   if (broken.length === 0) return { wrong: [] };
   const tookMs = Math.round(Math.max(slowestMs, await startMs(machine)));
   const load = (loadavg()[0] ?? 0) / availableParallelism();
-  if (tookMs < SLOW_START_MS && load < MOST_LOAD) return { wrong: broken };
+  if (!isStarved(tookMs, load)) return { wrong: broken };
   const per = load.toFixed(1);
   const why = `(a program takes ${tookMs} ms to begin here, at a load of ${per} per core)`;
   const notJudged = broken.map((sentence) => `${sentence} ${why}`);

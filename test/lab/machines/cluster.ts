@@ -20,10 +20,11 @@ const nextTask = (): Promise<Task | null> =>
     process.once('disconnect', () => resolve(null));
   });
 
+const control = new AbortController();
+
 const main = async (): Promise<void> => {
   const [planFile = '', number = '1'] = process.argv.slice(2);
   const plan = JSON.parse(readFileSync(planFile, 'utf8')) as Plan;
-  const control = new AbortController();
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => control.abort(new Error(`ended by ${signal}`)));
   }
@@ -49,6 +50,7 @@ try {
   await main();
   process.exit(0);
 } catch (error) {
-  console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+  const told = error instanceof Error ? error.message : String(error);
+  if (!control.signal.aborted) console.error(`error: ${told}`);
   process.exit(1);
 }

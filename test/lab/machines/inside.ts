@@ -39,11 +39,17 @@ const serve = (child: ChildProcess, plan: Plan, left: Task[]): Promise<void> =>
     });
   });
 
+let signalled = false;
+
 const main = async (): Promise<void> => {
   const planFile = process.argv[2] ?? '';
   const plan = JSON.parse(readFileSync(planFile, 'utf8')) as Plan;
   // The clusters get the signal too, end their machines and then themselves.
-  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      signalled = true;
+    });
+  }
   const left = tasksOf(plan.options, cases, verdictsIn(plan.verdicts));
   const count = Math.min(plan.options.clusters, left.length);
   const children = Array.from({ length: count }, (_, index) => startCluster(planFile, index + 1));
@@ -55,6 +61,7 @@ try {
   await main();
   process.exit(0);
 } catch (error) {
-  console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+  // Clusters that were asked to end have not failed.
+  if (!signalled) console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
   process.exit(1);
 }

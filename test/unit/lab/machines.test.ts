@@ -1,6 +1,7 @@
 /** The machine lab's own judgement: which cases are played, and what a run adds up to. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { isStarved } from '../../lab/machines/case.ts';
 import { cases } from '../../lab/machines/cases.ts';
 import { readMachineLabOptions } from '../../lab/machines/options.ts';
 import { tasksOf } from '../../lab/machines/plan.ts';
@@ -35,6 +36,15 @@ describe('options', () => {
     expect(new Set(names).size).toBe(names.length);
     for (const name of names) expect(name).toMatch(/^[a-z-]+$/);
   });
+});
+
+test.each([
+  ['a calm host', 150, 0.5, false],
+  ['a busy one', 900, 3.9, false],
+  ['one on which programs begin late', 1000, 0.5, true],
+  ['one with a queue for each core', 150, 4, true],
+])('%s: can the claim that nothing moves be judged', (_name, tookMs, load, starved) => {
+  expect(isStarved(tookMs, load)).toBe(starved);
 });
 
 test('the same seed chooses the same cases, each once before any twice', () => {
