@@ -137,10 +137,16 @@ export const verbs: readonly Verb[] = [
   {
     name: 'found',
     positional: '',
-    summary: 'found a new cluster from the nodes of the settings',
+    summary: 'begin a new cluster, or an empty one where all rows are lost',
     details: [
-      'Only needed when not every configured voter is there at the first start. Never for a ' +
-        'cluster that has run before: its nodes remember, and teach each other.',
+      'At the first start of a cluster, when not every configured voter is there: this node ' +
+        'then founds it without them. Nodes that have run before remember their cluster and ' +
+        'teach each other; start those instead.',
+      'Later, when this node holds no rows and those that may hold them do not answer ("baton ' +
+        'status" says so): this node may then begin an EMPTY cluster. Every object of the old ' +
+        'one is gone; a node that comes back with rows is cut back to the empty cluster, its ' +
+        'rows are saved in a file and never merged. Start that node, or restore a backup, if ' +
+        'there is any way to.',
     ],
     options: [yes],
   },

@@ -37,7 +37,8 @@ export async function found(
   values: Values,
   flags: ReadonlySet<string>,
 ): Promise<Exit> {
-  const sure = await confirmed(world, flags, 'found', 'Has this cluster never run before?');
+  const question = 'Is it certain that no other node holds rows of this cluster?';
+  const sure = await confirmed(world, flags, 'found', question);
   return sure ?? give(world, values, { name: 'found' });
 }
 

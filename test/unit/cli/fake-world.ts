@@ -23,6 +23,8 @@ export interface FakeWorld {
   readonly complained: string[];
   readonly drawn: (readonly string[])[];
   readonly asked: { readonly socket: string; readonly request: ControlRequest }[];
+  /** What the person was asked. */
+  readonly questions: string[];
   /** What the agent answers; may be replaced between two questions. */
   answer: ControlOutcome;
   /** What the person types; null when nobody is there. */
@@ -48,6 +50,7 @@ export function fakeWorld(
     complained: [],
     drawn: [],
     asked: [],
+    questions: [],
     answer: { ok: false, message: 'no answer was prepared' },
     reply: null,
     interrupt: () => {
@@ -71,7 +74,10 @@ export function fakeWorld(
       redraw: (lines) => void fake.drawn.push(lines),
     },
     complain: (line) => void fake.complained.push(line),
-    ask: async () => fake.reply,
+    ask: async (question) => {
+      fake.questions.push(question);
+      return fake.reply;
+    },
     onInterrupt: (stop) => void stops.push(stop),
   };
   return fake;

@@ -193,6 +193,16 @@ describe('orders', () => {
     expect(await world.baton('found')).toBe(exit);
     expect(world.asked).toHaveLength(exit === 0 ? 1 : 0);
   });
+
+  test('founding tells of both its uses, and what the second one costs', async () => {
+    const world = fakeWorld();
+    world.reply = 'no';
+    await world.baton('found');
+    const told = world.complained.join(' ').replaceAll(/\s+/g, ' ');
+    expect(told).toContain('At the first start of a cluster');
+    expect(told).toContain('an EMPTY cluster. Every object of the old one is gone');
+    expect(world.questions).toEqual([expect.stringContaining('no other node holds rows')]);
+  });
 });
 
 describe('mqtt', () => {
