@@ -56,7 +56,8 @@ export function buildReport(sources: ReportSources): NodeReport {
     lease_left_ms: view.deadline === null ? null : left(now, view.deadline),
     lineage_epoch: datastore?.lineageEpoch ?? 0,
     revision: datastore?.revision ?? 0,
-    receivers: sources.receivers.map(receiverLine),
+    // One that was cut off keeps the lag of its last moment, which would pass for "in step".
+    receivers: sources.receivers.filter(({ connected }) => connected).map(receiverLine),
     k3s: sources.k3s,
     memory: { rss_mb: figures.rss_mb, anon_mb: figures.anon_mb },
     cpu_s: figures.cpu_s,

@@ -27,7 +27,7 @@ export interface NodeReport {
   /** Replica or datastore: (lineage epoch, revision) of the last row. */
   readonly lineage_epoch: number;
   readonly revision: number;
-  /** As master: per receiver, what it acknowledged and how far behind that is. */
+  /** As master: per connected receiver, what it acknowledged and how far behind that is. */
   readonly receivers: readonly {
     readonly node: NodeName;
     readonly lineage_epoch: number;

@@ -51,8 +51,13 @@ export interface ClusterView {
   readonly promotesAlone: boolean;
 }
 
-/** Three reports missed: every agent reports each two seconds. */
-const SILENT_MS = 7000;
+/**
+ * Three reports missed: one comes each 4 s, or each 10 s from an agent whose brokers are not ours
+ * (agent/actions/publisher.ts).
+ */
+const SILENT_MS = 13_000;
+/** A master's last word, once this node knows of none: its lease has run out since. */
+const LAST_WORD_MS = 5000;
 
 /** The answer without the reports of nodes that have gone silent. */
 export function heardOnly(answer: StatusAnswer): StatusAnswer {
@@ -60,10 +65,13 @@ export function heardOnly(answer: StatusAnswer): StatusAnswer {
   return { ...answer, reports: fresh };
 }
 
-function silence(node: string, { self, heard }: StatusAnswer): number | null {
+function silence(node: string, { self, heard, reports }: StatusAnswer): number | null {
   if (node === self.node) return null;
   const ago = heard.find((one) => one.node === node)?.ago_ms ?? 0;
-  return ago < SILENT_MS ? null : ago;
+  const isOver = (report: NodeReport): boolean =>
+    report.node === node && report.role === 'master' && report.epoch <= self.epoch;
+  const limit = self.master === null && reports.some(isOver) ? LAST_WORD_MS : SILENT_MS;
+  return ago < limit ? null : ago;
 }
 
 /** Builds the view. The highest epoch wins wherever two reports disagree. */
@@ -168,7 +176,10 @@ function behind(
   return streamable ? { kind: 'not-streaming' } : { kind: 'none' };
 }
 
-/** A node that is fenced, or that still calls itself master, is nobody's successor now. */
+/**
+ * A node that is fenced, or that still calls itself master, is nobody's successor now; nor is one
+ * without rows, as soon as anybody has some (LEASE rule L14).
+ */
 function candidates(
   answer: StatusAnswer,
   reports: readonly NodeReport[],
@@ -184,6 +195,7 @@ function candidates(
     .filter((report) => report.eligible && report.node !== master && members.includes(report.node))
     .filter((report) => report.role !== 'fenced' && report.role !== 'master')
     .map((report) => toldOf(report, masterReport))
+    .filter(({ revision }) => revision > 0 || reports.every((one) => one.revision === 0))
     .sort(
       (one, other) =>
         further(one, other) || place(one.node) - place(other.node) || byName(one.node, other.node),

@@ -117,7 +117,6 @@ test('a receiver that was cut off is not told as in step', () => {
     position: { lineageEpoch: 3, revision: 900 },
     lagRevisions: 0,
     lagMilliseconds: 4,
-    archiveId: null,
     digest: 'equal',
   });
   const built = buildReport({

@@ -13,7 +13,7 @@ import {
 import { statusLines } from '../../../agent/cli/layout/status-lines.ts';
 import { whyLines } from '../../../agent/cli/layout/why-lines.ts';
 import { expectGolden } from './golden-text.ts';
-import { healthy, master, noMaster, report, troubled, two } from './samples.ts';
+import { healthy, master, noMaster, report, stream, troubled, two } from './samples.ts';
 import { coordinatorDead, lagging, noMajority, promoting, returned } from './states.ts';
 
 const plain = (width: number): Look => ({ width, paint: noColours });
@@ -72,8 +72,40 @@ describe('baton status', () => {
 
   test('a master that is no longer heard is still followed, and said to be unheard', () => {
     const { self, ...rest } = noMaster();
-    const lines = status({ ...rest, self: { ...self, master: 'pi1' } }, plain(80));
-    expect(lines[0]).toBe('pi1 is master of 5 nodes · not heard for 9.4 s · epoch 12');
+    const heard = [{ node: 'pi1', ago_ms: 14_400 }];
+    const lines = status({ ...rest, heard, self: { ...self, master: 'pi1' } }, plain(80));
+    expect(lines[0]).toBe('pi1 is master of 5 nodes · not heard for 14.4 s · epoch 12');
+  });
+
+  test('a report that is due is waited for, each 4 s or each 10 s over direct links alone', () => {
+    const answer = healthy();
+    const heard = answer.heard.map(({ node }) => ({ node, ago_ms: 11_000 }));
+    const text = status({ ...answer, heard }, plain(80)).join('\n');
+    expect(text).toContain('5 of 5 heard');
+    expect(text).not.toContain('unheard');
+  });
+
+  test('the last word of a dead master does not stand against what this node knows', () => {
+    const answer = noMaster();
+    const heard = answer.heard.map((one) => (one.node === 'pi1' ? { ...one, ago_ms: 6000 } : one));
+    const lines = status({ ...answer, heard }, plain(80));
+    expect(lines[0]).toContain('No master');
+    expect(lines.join('\n')).toContain('unheard 6.0 s');
+  });
+
+  test('who holds no rows is nobody’s successor while others hold some', () => {
+    const answer = healthy();
+    const empty = { lineage_epoch: 0, revision: 0 };
+    const reports = answer.reports.map((one) =>
+      one.node === 'pi1'
+        ? master({ receivers: [stream('pi2', 0, 5)] })
+        : one.node === 'pi3'
+          ? report('pi3', empty)
+          : one,
+    );
+    const next = status({ ...answer, reports }, plain(80)).find((text) => text.startsWith('next'));
+    expect(next).toContain('pi2 · in step');
+    expect(next).not.toContain('pi3');
   });
 
   test('a node that waits out its boot is not called unheard', () => {
