@@ -283,7 +283,6 @@ export interface ReceiverProgress {
   readonly lagRevisions: number;
   /** Age of the oldest unacknowledged batch, or the last round trip when there is none. */
   readonly lagMilliseconds: number;
-  readonly archiveId: string | null;
   /** Result of the last comparison of the live state. */
   readonly digest: 'equal' | 'different' | 'unknown';
 }
@@ -340,8 +339,6 @@ export interface StreamSender {
   receivers(): readonly ReceiverProgress[];
   /** Resolves once `to` has acknowledged the present head ("send_last_revisions"). */
   flush(to: NodeName, timeout: Duration): Promise<FlushResult>;
-  /** Looks for new rows now; normally the directory watch does. */
-  poke(): void;
   close(reason: string): void;
 }
 
@@ -369,7 +366,6 @@ export interface ReceiverState {
   readonly target: FollowTarget | null;
   readonly phase: 'idle' | 'dialling' | 'greeting' | 'copying' | 'streaming' | 'whole-copies';
   readonly position: StreamPosition;
-  readonly archiveId: string | null;
   readonly lastProblem: string | null;
 }
 

@@ -178,13 +178,12 @@ class Receiver implements StreamReceiver {
   }
 
   state(): ReceiverState {
-    const { replica, archives } = this.#options;
+    const { replica } = this.#options;
     const idle = this.#target === null ? 'idle' : 'dialling';
     return {
       target: this.#target,
       phase: this.#session?.phase ?? idle,
       position: replica.position(),
-      archiveId: archives?.heldId() ?? null,
       lastProblem: this.#problem,
     };
   }

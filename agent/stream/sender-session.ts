@@ -110,7 +110,6 @@ export class SenderSession {
       position: this.#position,
       lagRevisions: revisionsBetween(source.lineage(), this.#position.revision, batches.head),
       lagMilliseconds: age ?? this.#roundTrip,
-      archiveId: this.#archiveId,
       digest: this.#digest,
     };
   }

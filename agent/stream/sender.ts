@@ -158,10 +158,6 @@ class Sender implements StreamSender {
     });
   }
 
-  poke(): void {
-    this.#changed();
-  }
-
   flush(to: NodeName, timeout: Duration): Promise<FlushResult> {
     return new Promise((resolve) => {
       const { clock, source } = this.#options;
