@@ -6,8 +6,8 @@ export default defineConfig({
     include: ['test/{unit,contract,golden,tidy}/**/*.test.ts'],
     pool: 'threads',
     maxWorkers: 2,
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     reporters: ['default'],
   },
 });

@@ -20,7 +20,7 @@ import type {
 import type { AcceptedSlot, CoreState } from '../state.ts';
 import { type Turn, update, updateDisk, updateRun } from '../turn.ts';
 import { areSameBallot, compareBallots, isSameBallot } from './ballot.ts';
-import { newerList } from './member-list.ts';
+import { compareLists, newerList } from './member-list.ts';
 import { hearOwnAsTold, hearPositions, knownPositions, ownPosition } from './positions.ts';
 import { isEligible, isVoter } from './roles.ts';
 import { isSilent, voterTimer } from './silence.ts';
@@ -159,7 +159,9 @@ function refusedPropose(
   if (!areSameBallot(state.run.promised, message.ballot)) return no('not the promised ballot');
   // L6: the nonce that was counted is this start's.
   if (message.nonces[config.node] !== state.nonce) return no('counted an earlier start');
-  const { highest_epoch, epoch_owner } = knownDisk(state);
+  const { highest_epoch, epoch_owner, list } = knownDisk(state);
+  // L6, L10: a majority of an older list need not share a voter with that of a newer one.
+  if (compareLists(message.list, list) < 0) return no('a newer list of voters is known');
   if (message.epoch < highest_epoch) return no('a higher epoch is known');
   if (message.epoch === highest_epoch && epoch_owner !== message.owner) {
     return no('this epoch has another owner');

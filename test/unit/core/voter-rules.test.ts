@@ -110,6 +110,19 @@ describe('L6: an Accept', () => {
     expect(cluster.machine('b').state.run.accepted).toBe(before);
   });
 
+  it('is not given under an older list of voters than its own, and tells the newer one (L10)', () => {
+    const cluster = promisedVoter();
+    const { disk } = cluster.machine('b').state;
+    if (disk === null) throw new TypeError('b has a record');
+    const newer = { epoch: 1, number: 1, members: ['a', 'b'], previous: [], committed: true };
+    const { state } = cluster.machine('b');
+    cluster.machine('b').state = { ...state, disk: { ...disk, list: newer } };
+    const refused = answer(hand(cluster, 'b', 'c', proposal()));
+    expect(refused).toMatchObject({ kind: 'refuse', list: newer });
+    const same = answer(hand(cluster, 'b', 'c', proposal({ list: newer })));
+    expect(same).toMatchObject({ kind: 'accept' });
+  });
+
   it('of two rounds is never counted together', () => {
     const cluster = serving();
     const { state } = cluster.machine('a');
