@@ -51,12 +51,13 @@ export const unmoved = async (stage: Stage, before: Machine, epoch: number): Pro
 /** A process beside the server in its control group, as k3s's containers have one. */
 export const startPod = async (machine: Machine): Promise<number> => {
   const group = '/sys/fs/cgroup$(systemctl show --property=ControlGroup --value k3s.service)';
-  const script = `sleep 100000 >/dev/null & echo $! >"${group}/cgroup.procs"; echo $!`;
+  const script = `sleep 100000 </dev/null >/dev/null 2>&1 & echo $! >"${group}/cgroup.procs"; echo $!`;
   return Number(await machine.call('sh', '-c', script));
 };
 
+/** Ends it, too. */
 export const podLives = async (machine: Machine, pid: number): Promise<boolean> =>
-  (await machine.call('sh', '-c', `kill -0 ${pid} && echo lives || echo gone`)).trim() === 'lives';
+  (await machine.call('sh', '-c', `kill ${pid} && echo lives || echo gone`)).trim() === 'lives';
 
 /** A program of baton's begins within a fifth of this on a calm host, on a Pi too. */
 const SLOW_START_MS = 1000;

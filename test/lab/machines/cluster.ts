@@ -13,11 +13,10 @@ import { Player } from './player.ts';
 
 const say = (message: FromCluster): void => void process.send?.(message);
 
-/** The next task; null when there is none, or when inside.ts is gone. */
+/** The next task; null when there is none. Without inside.ts the kernel ends this process too. */
 const nextTask = (): Promise<Task | null> =>
   new Promise((resolve) => {
     process.once('message', (message) => resolve((message as ToCluster).task));
-    process.once('disconnect', () => resolve(null));
   });
 
 const control = new AbortController();
