@@ -12,16 +12,16 @@ export class ArchiveIntake {
     this.#archives = archives;
   }
 
-  /** Null, or why the frame breaks a rule. Further checks are the store's at the end. */
-  begin(header: StreamHeader<'archive'>, manifest: Uint8Array): string | null {
+  /** What it says of itself is checked by the store, at the end. */
+  begin(header: StreamHeader<'archive'>, manifest: Uint8Array): void {
     const { id, bytes, sha256 } = header;
     this.#id = id;
     this.#expected = bytes;
     this.#received = 0;
     this.#archives.begin({ id, bytes, sha256, manifest: new TextDecoder().decode(manifest) });
-    return null;
   }
 
+  /** Null, or why the frame breaks a rule. */
   append(header: StreamHeader<'archive-chunk'>, bytes: Uint8Array): string | null {
     const fits = this.#received + bytes.length <= this.#expected && bytes.length > 0;
     if (header.id !== this.#id || header.offset !== this.#received || !fits) {

@@ -143,7 +143,8 @@ export class ReceiverSession {
         this.#compare(frame.header);
         return null;
       case 'archive':
-        return this.#archive?.begin(frame.header, frame.body) ?? this.#maybeArchived();
+        this.#archive?.begin(frame.header, frame.body);
+        return this.#maybeArchived();
       case 'archive-chunk':
         return this.#archive?.append(frame.header, frame.body) ?? this.#maybeArchived();
       case 'whole-copy':
@@ -278,11 +279,15 @@ export class ReceiverSession {
         if (own === null) answer('unknown');
         else answer(own.digest === theirs.digest ? 'equal' : 'different');
       },
-      (error: unknown) =>
-        this.#host.guard(() => {
-          throw error;
-        }),
+      (error: unknown) => this.#failed(error),
     );
+  }
+
+  /** What failed aside from a frame ends the session as it would within one. */
+  #failed(error: unknown): void {
+    this.#host.guard(() => {
+      throw error;
+    });
   }
 
   /** After the last chunk: verify, keep and answer. */
@@ -297,10 +302,7 @@ export class ReceiverSession {
         const words = detail.slice(0, 1000);
         this.#outbox.push(streamFrame('archive-answer', { id, ok, detail: words }));
       },
-      (error: unknown) =>
-        this.#host.guard(() => {
-          throw error;
-        }),
+      (error: unknown) => this.#failed(error),
     );
     return null;
   }

@@ -2,6 +2,7 @@
  * Archives and whole copies travel in chunks between the batches. One chunk waits at a time, so
  * that a revision never queues behind more than that.
  */
+import type { Frame } from '../../shared/ports/network.ts';
 import type { ArchiveInfo, ArchiveStore, WholeCopies } from './api.ts';
 import type { Outbox } from './outbox.ts';
 import { streamFrame } from './stream-frames.ts';
@@ -14,8 +15,24 @@ interface Channel {
   readonly isOpen: boolean;
 }
 
-/** False when it could not be sent to the end (connection gone, or the archive changed). */
-export const sendArchive = async (
+/** False when they could not all be sent (connection gone, or the file changed). */
+const sendChunks = async (
+  channel: Channel,
+  bytes: number,
+  read: (offset: number, length: number) => Promise<Uint8Array>,
+  toFrame: (offset: number, chunk: Uint8Array) => Frame,
+): Promise<boolean> => {
+  for (let offset = 0; offset < bytes; offset += CHUNK_BYTES) {
+    await channel.outbox.room();
+    const chunk = await read(offset, Math.min(CHUNK_BYTES, bytes - offset));
+    if (!channel.isOpen || chunk.length === 0) return false;
+    channel.outbox.push(toFrame(offset, chunk));
+  }
+  return channel.isOpen;
+};
+
+/** False when it could not be sent to the end. */
+export const sendArchive = (
   channel: Channel,
   archives: ArchiveStore,
   info: ArchiveInfo,
@@ -24,17 +41,16 @@ export const sendArchive = async (
   const { id, bytes, sha256, manifest } = info;
   const body = new TextEncoder().encode(manifest);
   channel.outbox.push(streamFrame('archive', { epoch, id, bytes, sha256 }, body));
-  for (let offset = 0; offset < bytes; offset += CHUNK_BYTES) {
-    await channel.outbox.room();
-    const chunk = await archives.chunk(id, offset, Math.min(CHUNK_BYTES, bytes - offset));
-    if (!channel.isOpen || chunk.length === 0) return false;
-    channel.outbox.push(streamFrame('archive-chunk', { id, offset }, chunk));
-  }
-  return channel.isOpen;
+  return sendChunks(
+    channel,
+    bytes,
+    (offset, length) => archives.chunk(id, offset, length),
+    (offset, chunk) => streamFrame('archive-chunk', { id, offset }, chunk),
+  );
 };
 
 /** As above, for the last whole copy that was made. */
-export const sendWholeCopy = async (
+export const sendWholeCopy = (
   channel: Channel,
   copies: WholeCopies,
   copy: { readonly sequence: number; readonly bytes: number; readonly revision: number },
@@ -42,11 +58,10 @@ export const sendWholeCopy = async (
 ): Promise<boolean> => {
   const { sequence, bytes, revision } = copy;
   channel.outbox.push(streamFrame('whole-copy', { epoch, sequence, revision, bytes }));
-  for (let offset = 0; offset < bytes; offset += CHUNK_BYTES) {
-    await channel.outbox.room();
-    const chunk = await copies.chunk(offset, Math.min(CHUNK_BYTES, bytes - offset));
-    if (!channel.isOpen || chunk.length === 0) return false;
-    channel.outbox.push(streamFrame('whole-chunk', { sequence, offset }, chunk));
-  }
-  return channel.isOpen;
+  return sendChunks(
+    channel,
+    bytes,
+    (offset, length) => copies.chunk(offset, length),
+    (offset, chunk) => streamFrame('whole-chunk', { sequence, offset }, chunk),
+  );
 };
