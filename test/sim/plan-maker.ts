@@ -11,7 +11,7 @@
 import { pickLetters, pickTiming, shapeOf } from './cluster-shapes.ts';
 import { type FaultKind, faultKinds, isBeyond } from './fault-kinds.ts';
 import type { Plan, PlannedFault, ProfileName, StartOfMachine, Storm } from './plan.ts';
-import { type PlotName, pickedPlots, plots } from './plots/table.ts';
+import { type PlotName, plotNames, plots } from './plots/table.ts';
 import { beyondKinds, everyday, messageKinds, profiles, triggers } from './profiles.ts';
 import { type SeededRandom, seededRandom, weighted } from './random.ts';
 
@@ -81,7 +81,7 @@ export function makePlan(seed: number, wishes: PlanWishes = { nodes: null, profi
 
 /** A plot of plots.ts, in half of the schedules with something else going on as well. */
 function aimedPlan(random: SeededRandom, seed: number, name?: PlotName): Plan {
-  const plot = plots[name ?? random.pick(pickedPlots)](random);
+  const plot = plots[name ?? random.pick(plotNames)](random);
   const count = plot.nodes.length;
   const drift = plot.configs[0]?.driftBound ?? 0;
   const starts = makeStarts(random, count, plot.owner, false, 'aimed', drift);

@@ -31,6 +31,11 @@ const epochOfAnotherOwner = {
   find: 'if (message.epoch === highest_epoch && epoch_owner !== message.owner) {',
   replace: 'if (false) {',
 };
+const olderList = {
+  file: voter,
+  find: 'if (compareLists(message.list, list) < 0) return no(',
+  replace: 'if (false) return no(',
+};
 const noSilence = {
   file: silence,
   find: '  voterTimer(start, config.leaseDuration, config);',
@@ -119,11 +124,19 @@ const core: readonly Mutant[] = [
       ],
     },
   ]),
+  ...on({ profile: 'aimed', plot: 'stopped-asker' }, [
+    {
+      name: 'older-list-accepted',
+      breaks: 'L10: no grant under an older list',
+      edits: [olderList],
+    },
+  ]),
   ...on({ profile: 'aimed', plot: 'old-ballot' }, [
     {
       name: 'accepts-any-higher-ballot-but-own-lock',
       breaks: 'L6: the exact ballot promised, own lock respected',
       edits: [
+        olderList,
         {
           ...anyHigherBallot,
           replace:
@@ -135,7 +148,7 @@ const core: readonly Mutant[] = [
     {
       name: 'nonce-not-compared-while-lists-change',
       breaks: 'L5, L6 during list changes',
-      edits: [nonceNotCompared, acceptNonceNotCompared],
+      edits: [olderList, nonceNotCompared, acceptNonceNotCompared],
     },
   ]),
   ...on({ profile: 'aimed', plot: 'old-epoch' }, [

@@ -24,7 +24,3 @@ export const plots = {
 
 export type PlotName = keyof typeof plots;
 export const plotNames = Object.keys(plots) as readonly PlotName[];
-
-/** They make two masters in the core as it stands (test/SIM.md, "Open"): played by name only. */
-const open: ReadonlySet<PlotName> = new Set(['old-ballot', 'stopped-asker']);
-export const pickedPlots = plotNames.filter((name) => !open.has(name));
