@@ -25,7 +25,13 @@ import { readServerLife, type ServerLife, unservedFrom, writeServerLife } from '
 import { type InstallPlaces, installDatastore } from './install.ts';
 import { schemaProblem } from './kine-schema.ts';
 import { LiveReader } from './live-reader.ts';
-import { emptyStartRefusal, isClean, ownServerPosition, putOnDisk } from './own-server.ts';
+import {
+  isClean,
+  ownServerPosition,
+  putOnDisk,
+  startRefusal,
+  unreadablePosition,
+} from './own-server.ts';
 import { quarantineServer } from './quarantine.ts';
 import { ReplicaStore } from './replica.ts';
 import { SavedReplica } from './replica-save.ts';
@@ -122,7 +128,10 @@ class ServerDatastore implements Datastore {
       return { ...own, clean, source: 'server' };
     }
     const held = this.replica.position();
-    return { ...held, clean: true, source: held.revision === 0 ? 'none' : 'replica' };
+    if (held.revision > 0) return { ...held, clean: true, source: 'replica' };
+    const lost = unreadablePosition(this.#path, this.#life());
+    if (lost !== null) return { ...lost, clean: false, source: 'server' };
+    return { ...held, clean: true, source: 'none' };
   }
 
   checked(): Promise<boolean> {
@@ -171,7 +180,7 @@ class ServerDatastore implements Datastore {
   async install(order: InstallOrder): Promise<InstallResult> {
     this.stopSource();
     const before = this.#life();
-    const refusal = order.from === 'none' ? emptyStartRefusal(this.#path, before) : null;
+    const refusal = order.from === 'replica' ? null : startRefusal(this.#path, before);
     if (refusal !== null) return { ok: false, detail: refusal };
     const own = order.from === 'server';
     const clean = !own || this.facts().clean;

@@ -53,23 +53,29 @@ export const isClean = (
 };
 
 /**
- * Why nothing may be begun anew here; null when there is nothing to lose. A datastore that cannot
- * be read looks like none at all, and where no other node holds rows, an empty cluster would take
- * its place without a word.
+ * Where a datastore counts that a server of ours ran on and that cannot be read now; null when that
+ * is not so. "Nothing" would be untrue: another node without rows would begin an empty cluster. One
+ * row of its epoch is the least there was, and goes less far than any replica of it.
  */
-export const emptyStartRefusal = (path: string, life: ServerLife | null): string | null => {
-  const wayOut = 'restore it from a backup';
+export const unreadablePosition = (
+  path: string,
+  life: ServerLife | null,
+): StreamPosition | null => {
+  if (life === null || !life.served || life.epoch === 0 || !existsSync(path)) return null;
+  return ownServerPosition(path, null) === null ? { lineageEpoch: life.epoch, revision: 1 } : null;
+};
+
+/** Why no server starts on this, and nothing is begun anew; null when nothing speaks against it. */
+export const startRefusal = (path: string, life: ServerLife | null): string | null => {
+  const wayOut = 'and no empty cluster is begun in its place - restore it from a backup';
   if (existsSync(path)) {
     if (ownServerPosition(path, null) !== null) return null;
-    return (
-      `${path} cannot be read, and an empty cluster would take its place - ${wayOut}, or move ` +
-      'it away to begin an empty cluster'
-    );
+    return `${path} cannot be read, ${wayOut}, or move it away to begin an empty one`;
   }
   if (life === null || !life.served || life.epoch === 0) return null;
   return (
-    `${path}, on which a server ran with epoch ${life.epoch}, is gone, and an empty cluster ` +
-    `would take its place - ${wayOut}, or remove server-life.json of paths.state_dir to begin one`
+    `${path}, on which a server ran with epoch ${life.epoch}, is gone, ${wayOut}, or remove ` +
+    'server-life.json in paths.state_dir to begin an empty one'
   );
 };
 
