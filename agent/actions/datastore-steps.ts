@@ -22,9 +22,9 @@ export interface DatastoreSteps {
   /** Puts `server/db` in place for this epoch (DESIGN section 4); says the first revision. */
   installDatastore(order: InstallOrder): Promise<StepResult>;
   /** Puts token, manifests and configuration in place and checks that the token opens the row. */
-  installArchive(epoch: number): Promise<StepResult>;
+  installArchive(): Promise<StepResult>;
   /** The server is stopped: everything after `to`'s cursor is sent and acknowledged. */
-  sendLastRevisions(to: NodeName, epoch: number): Promise<StepResult>;
+  sendLastRevisions(to: NodeName): Promise<StepResult>;
   /** The server is about to start, or has been stopped in order: what a later boot must know. */
   serverStarting(epoch: number): void;
   serverStopped(): void;

@@ -30,11 +30,9 @@ import type {
 } from '../stream/api.ts';
 import type { DatastoreSteps, InstallOrder, StepResult } from './datastore-steps.ts';
 import type { Occurrence } from './findings.ts';
-import { type StreamTenure, streamTenure, type Told } from './stream-tenure.ts';
+import { type StreamTenure, streamTenure, TELL_PERIOD, type Told } from './stream-tenure.ts';
 import { type Throttle, throttled } from './throttle.ts';
 
-/** Positions are told to the core no more often than this; renewals carry them every 1.5 s. */
-const TELL_PERIOD = milliseconds(500);
 /** An old `server/` that could not be moved is tried again after this time. */
 const RETIRE_AGAIN = seconds(30);
 /** A server that is being fenced is gone within this time, or the fence tells of it. */

@@ -106,7 +106,7 @@ function carryOut(
     case 'install_datastore':
       return datastore.installDatastore(effect);
     case 'install_archive':
-      return datastore.installArchive(effect.epoch);
+      return datastore.installArchive();
     case 'start_server':
       return startServer(place, effect.epoch, wallTime(effect.notBeforeWall), control.signal);
     case 'check_ready':
@@ -114,7 +114,7 @@ function carryOut(
     case 'stop_server':
       return stopServer(place);
     case 'send_last_revisions':
-      return datastore.sendLastRevisions(effect.to, effect.epoch);
+      return datastore.sendLastRevisions(effect.to);
     case 'start_agent_unit':
       return units.start('agent').then((result) => fromUnit(result, 'k3s-agent runs'));
   }

@@ -16,7 +16,7 @@ import type { ReplicationOptions } from './replication.ts';
 import { throttled } from './throttle.ts';
 
 /** Positions are told to the core no more often than this; renewals carry them every 1.5 s. */
-const TELL_PERIOD = milliseconds(500);
+export const TELL_PERIOD = milliseconds(500);
 /** The server is stopped and the last rows are few; a receiver that needs longer is not there. */
 const FLUSH_LIMIT = seconds(10);
 

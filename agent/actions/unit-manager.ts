@@ -11,13 +11,10 @@ import type { Duration } from '../../shared/time/duration.ts';
 
 export type UnitName = 'server' | 'agent';
 
-/** An expected outcome; `detail` is for people, `fullDisk` names the one cause worth a word. */
+/** An expected outcome; `detail` is for people. */
 export type UnitResult = { readonly ok: true } | { readonly ok: false; readonly detail: string };
 
 export interface UnitManager {
-  /** What manages the units, for the report: `systemd` or `processes`. */
-  readonly kind: 'systemd' | 'processes';
-
   /**
    * Unmasks the unit and starts it, after the other has been stopped and masked. The server starts
    * only while the gate is open (ExecCondition, or the same script run by the adapter); a refusal

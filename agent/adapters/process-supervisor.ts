@@ -52,7 +52,6 @@ export function processSupervisor(
 }
 
 class ProcessSupervisor implements UnitManager {
-  readonly kind = 'processes';
   readonly #settings: SupervisorSettings;
   readonly #ports: SupervisorPorts;
   readonly #pidFile: string;

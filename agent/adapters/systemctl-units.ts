@@ -119,7 +119,6 @@ class Systemctl {
 }
 
 class SystemctlUnits implements UnitManager {
-  readonly kind = 'systemd';
   readonly #processes: Processes;
   readonly #clock: Clock;
   readonly #systemctl: Systemctl;

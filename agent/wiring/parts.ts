@@ -18,7 +18,6 @@ export interface Parts {
   readonly carriers: Carriers;
   readonly follow: Follow;
   readonly timeline: PromotionTimeline;
-  /** What people see of the core's state at this moment. */
-  /** As of `at`; of now without one. */
+  /** What people see of the core's state, as of `at`; of now without one. */
   readonly view: (at?: Instant) => CoreView;
 }

@@ -17,7 +17,6 @@ const make = (special: Partial<StepPlace> & { install?: () => Promise<StepResult
     return { ok: true } as const;
   };
   const units: UnitManager = {
-    kind: 'processes',
     start: (name) => unit(`start ${name}`)(),
     stop: (name) => unit(`stop ${name}`)(),
     fence: unit('fence'),
