@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { openDatastore } from '../../../agent/adapters/datastore/datastore.ts';
 import type { Datastore, InstallOrder } from '../../../agent/stream/api.ts';
 import { systemClock } from '../../../shared/adapters/system-clock.ts';
@@ -23,6 +23,8 @@ import { KineServer } from './kine-server.ts';
 
 const ROWS = 60;
 const SAVED = 20;
+// Some thousand syncs of a real disk, which others may be using.
+vi.setConfig({ testTimeout: 180_000 });
 const clock = systemClock();
 let folder = '';
 let boots = 0;
@@ -233,10 +235,17 @@ test('what was put in place without ever serving needs the archive for its token
 
 test('an agent that alone was killed goes on with the replica that it holds', async () => {
   const at = await machine('replica');
+  let kept = 0;
   for await (const path of cuts(at, 'replica')) {
+    const waiting = isWaiting(path);
     const store = open(path);
     expect(store.facts()).toMatchObject({ lineageEpoch: 3, revision: ROWS, clean: true });
     expect(existsSync(`${path}/k3s/server.baton-new`)).toBe(false);
+    // The replica may turn out to be damaged: only then is this copy worth something.
+    const inQuarantine = existsSync(`${path}/k3s/baton-quarantine/server-1/db/state.db`);
+    expect(inQuarantine).toBe(waiting);
+    if (waiting) kept++;
     store.close();
   }
+  expect(kept).toBeGreaterThan(0);
 });
