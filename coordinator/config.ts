@@ -11,7 +11,6 @@ import { type Declaration, type LoadedSettings, loadSettings } from '../shared/c
 import { flag, forms, group, integer, port, text } from '../shared/config/schema.ts';
 import type { CoordinatorSettings } from './config/settings-types.ts';
 
-export { problemLine, type SettingsProblem } from '../shared/config/problems.ts';
 export type { CoordinatorSettings } from './config/settings-types.ts';
 
 const listenSection = group('The broker for agents and for people with a key (TLS-PSK).', {

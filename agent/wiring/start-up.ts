@@ -5,7 +5,7 @@
  * with status 2: started again with the same files it would only fail again.
  */
 import { parseArgs } from 'node:util';
-import { keyFromFile, settingsFromFile } from '../../shared/config/start-files.ts';
+import { keyringFromFile, settingsFromFile } from '../../shared/config/start-files.ts';
 import { clusterKeyring, type Keyring } from '../../shared/crypto/keyring.ts';
 import { BatonError, isBatonError } from '../../shared/errors/baton-error.ts';
 import type { Files } from '../../shared/ports/files.ts';
@@ -55,24 +55,13 @@ export function startUp(files: Files, file: string): StartUp {
   try {
     const settings = settingsFromFile(files, file, loadAgentSettings);
     const { node, cluster, paths } = settings;
-    const key = keyFromFile(files, cluster.key_file);
-    const keyring = keyringOf(cluster.key_file, () =>
+    const keyring = keyringFromFile(files, cluster.key_file, (key) =>
       clusterKeyring(key, node.name, cluster.nodes),
     );
     return { ok: true, settings, keyring, bootId: bootIdFrom(files, paths.boot_id_file) };
   } catch (error) {
     if (!isBatonError(error) || error.kind === 'invariant') throw error;
     return { ok: false, problems: error.message.split('\n') };
-  }
-}
-
-/** A key that is refused is told with its file. */
-function keyringOf(file: string, read: () => Keyring): Keyring {
-  try {
-    return read();
-  } catch (error) {
-    if (!isBatonError(error) || error.kind === 'invariant') throw error;
-    throw new BatonError(error.code, error.kind, `${file}: ${error.message}`, { cause: error });
   }
 }
 

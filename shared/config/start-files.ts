@@ -1,7 +1,7 @@
 /**
  * The two files without which no daemon starts: its settings and the cluster key.
  *
- * Both functions return what was read or throw one BatonError of kind `usage`, whose message holds
+ * All functions return what was read or throw one BatonError of kind `usage`, whose message holds
  * everything that is wrong at once: a person corrects a file in one go, and the log says it once.
  * What a key file must hold is judged by shared/crypto/keyring.ts, not here.
  */
@@ -67,4 +67,22 @@ export function keyFromFile(files: Files, path: string): string {
   throw new BatonError('key-missing', 'usage', `no cluster key, nothing was started: ${reason}`, {
     context: { path },
   });
+}
+
+/**
+ * What `make` makes of the key file's text; a key that it refuses is told with its file.
+ * Errors: those of `keyFromFile` and of `make`.
+ */
+export function keyringFromFile<Keyring>(
+  files: Files,
+  path: string,
+  make: (text: string) => Keyring,
+): Keyring {
+  const text = keyFromFile(files, path);
+  try {
+    return make(text);
+  } catch (error) {
+    if (!isBatonError(error) || error.kind === 'invariant') throw error;
+    throw new BatonError(error.code, error.kind, `${path}: ${error.message}`, { cause: error });
+  }
 }

@@ -82,11 +82,12 @@ describe('baton-coordinator', () => {
     expect(daemon.stderr()).toMatch(/--colour.*\n.*usage: baton-coordinator/);
   });
 
-  it('ends with status 2 and one line without a settings file', async () => {
+  it('ends with status 2 and no stack without a settings file', async () => {
     const daemon = start('--settings', join(folder, 'nothing.yaml'));
     expect(await daemon.ended).toBe(2);
     expect(daemon.stderr().trim().split('\n')).toEqual([
-      expect.stringContaining('there is no settings file'),
+      'baton-coordinator: the settings are refused, nothing was started',
+      expect.stringContaining('nothing.yaml:1: there is no such file'),
     ]);
   });
 

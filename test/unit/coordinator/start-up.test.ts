@@ -38,7 +38,9 @@ describe('start', () => {
   });
 
   it('says that the settings file is missing, and where an example is', () => {
-    expect(linesOf({})).toMatch(/no settings file \/etc\/baton\/coordinator.yaml.*example/);
+    expect(linesOf({})).toMatch(
+      /\/etc\/baton\/coordinator.yaml:1: there is no such file.*coordinator.example.yaml/,
+    );
   });
 
   it('says file, line and key of every broken setting', () => {
@@ -52,7 +54,9 @@ describe('start', () => {
   });
 
   it('says that the key file is missing and where to get one', () => {
-    expect(linesOf({ [SETTINGS]: settings })).toMatch(/no key file .*cluster.key.*baton keygen/);
+    expect(linesOf({ [SETTINGS]: settings })).toMatch(
+      /\/etc\/baton\/cluster.key is not there.*baton keygen/,
+    );
   });
 
   it.each([
