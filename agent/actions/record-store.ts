@@ -15,6 +15,23 @@ import { encodeRecord, parseDiskRecord, parseRunRecord } from '../core/records.t
 import type { DiskRecord, RunRecord } from '../core/types.ts';
 import type { Outcome } from '../loop.ts';
 
+/**
+ * Room on the card that only a record may use: a voter whose card is full could promise nothing,
+ * and of three voters with one dead the cluster would stand still. More than a record ever takes.
+ */
+const RESERVE = '\n'.repeat(16 * 1024);
+
+/** Whether there was a reserve to give up. */
+const dropped = (files: Files, reserve: string): boolean => {
+  try {
+    if (!files.exists(reserve)) return false;
+    files.remove(reserve);
+    return true;
+  } catch {
+    return false; // A card that takes no removal takes no record either.
+  }
+};
+
 export interface RecordPaths {
   /** On the card, for example /var/lib/baton/lease.json. */
   readonly disk: string;
@@ -38,6 +55,15 @@ export interface RecordStore {
 }
 
 export function createRecordStore(files: Files, paths: RecordPaths): RecordStore {
+  const reserve = `${paths.disk}.reserve`;
+  /** Synced, or a power cut would leave its name without its room. */
+  const keepReserve = (): void => {
+    try {
+      if (!files.exists(reserve)) files.write(reserve, RESERVE, { sync: true, mode: 0o600 });
+    } catch {
+      // Full: the next record that finds room brings it back.
+    }
+  };
   const save = (path: string, record: DiskRecord | RunRecord, sync: boolean): Outcome => {
     try {
       files.write(path, encodeRecord(record), { sync, mode: 0o600 });
@@ -63,7 +89,12 @@ export function createRecordStore(files: Files, paths: RecordPaths): RecordStore
   };
   return {
     load,
-    saveDisk: (record) => save(paths.disk, record, true),
+    saveDisk(record) {
+      let outcome = save(paths.disk, record, true);
+      if (outcome !== null && dropped(files, reserve)) outcome = save(paths.disk, record, true);
+      if (outcome === null) keepReserve();
+      return outcome;
+    },
     saveRun: (record) => save(paths.run, record, false),
   };
 }

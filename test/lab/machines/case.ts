@@ -51,7 +51,8 @@ export const unmoved = async (stage: Stage, before: Machine, epoch: number): Pro
 /** A process beside the server in its control group, as k3s's containers have one. */
 export const startPod = async (machine: Machine): Promise<number> => {
   const group = '/sys/fs/cgroup$(systemctl show --property=ControlGroup --value k3s.service)';
-  const script = `sleep 100000 </dev/null >/dev/null 2>&1 & echo $! >"${group}/cgroup.procs"; echo $!`;
+  const pod = 'sleep 100000 </dev/null >/dev/null 2>&1';
+  const script = `${pod} & echo $! >"${group}/cgroup.procs"; echo $!`;
   return Number(await machine.call('sh', '-c', script));
 };
 

@@ -118,6 +118,8 @@ export class Stage {
       if (own.master !== ready || own.epoch !== master.epoch) {
         return `${name} follows ${own.master} of epoch ${own.epoch}, not ${master.epoch}`;
       }
+      // Who left in order is taken back a moment after its start; two voters are another cluster.
+      if (master.list?.members.includes(name) !== true) return `${name} is no voter yet`;
       const known = master.receivers.find(({ node }) => node === name);
       const receives = known !== undefined && known.lag_ms < 1000 && known.lineage_epoch > 0;
       if (!receives && own.role !== 'witness') return `${name} has not every revision`;

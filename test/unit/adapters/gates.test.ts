@@ -146,3 +146,40 @@ test('a folder that is gone fails the write with a reason, and throws nothing', 
   const store = createRecordStore(memoryFiles({}), paths);
   expect(store.saveDisk(record)).toMatchObject({ failed: expect.stringContaining('lease.json') });
 });
+
+/** A card with room for so many characters; a file is written beside the one that it replaces. */
+const smallCard = (capacity: { characters: number }) => {
+  const files = memoryFiles({});
+  const write: typeof files.write = (path, text, options) => {
+    const used = [...files.texts.values()].reduce((sum, one) => sum + one.length, 0);
+    files.full(used + text.length > capacity.characters);
+    files.write(path, text, options);
+  };
+  return { ...files, ...bound(files), write };
+};
+
+const bound = (files: ReturnType<typeof memoryFiles>) => ({
+  read: (path: string) => files.read(path),
+  remove: (path: string) => files.remove(path),
+  exists: (path: string) => files.exists(path),
+  list: (path: string) => files.list(path),
+  makeDirectory: (path: string) => files.makeDirectory(path),
+});
+
+test('a record finds room on a card that something else has filled, again and again', () => {
+  const capacity = { characters: 1_000_000 };
+  const files = smallCard(capacity);
+  files.makeDirectory('/var/lib/baton');
+  const store = createRecordStore(files, paths);
+  expect(store.saveDisk(record)).toBeNull();
+  files.write('/var/lib/baton/other', 'x'.repeat(1000), { sync: true });
+  // Not a character is left, but what the reserve holds.
+  const names = files.list('/var/lib/baton').map((name) => files.read(`/var/lib/baton/${name}`));
+  capacity.characters = names.reduce((sum, text) => sum + (text ?? '').length, 0);
+  for (const epoch of [5, 6, 7]) {
+    const next = { ...record, highest_epoch: epoch };
+    expect(store.saveDisk(next)).toBeNull();
+    expect(store.load().disk).toEqual(next);
+  }
+  expect(() => files.write('/var/lib/baton/more', 'x'.repeat(99), { sync: true })).toThrow('full');
+});
