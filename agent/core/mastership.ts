@@ -33,6 +33,7 @@ import { hearMembership, hearWishAnswer, repeatLeave } from './lease/membership.
 import { hearAcknowledgement, hearPositions } from './lease/positions.ts';
 import { noteHeard } from './lease/presence.ts';
 import { isKnown } from './lease/roles.ts';
+import { forgetLongerLeases } from './lease/silence.ts';
 import { scheduleAttempt } from './lease/vacancy.ts';
 import { answerPrepare, answerPropose } from './lease/voter.ts';
 import { hearWall, readWall } from './lease/wall.ts';
@@ -136,6 +137,7 @@ function ring(turn: Turn, timer: TimerName): void {
       return repeatLeave(turn);
     case 'silence':
       if (now < state.run.silent_until) return arm(turn, 'silence', state.run.silent_until);
+      forgetLongerLeases(turn);
       explain(turn, 'votes from now on: the silence after its start is over (L2).');
       learn(turn);
       return scheduleAttempt(turn);

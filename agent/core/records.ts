@@ -71,7 +71,7 @@ const runState = read.fields<RunState>({
   left: read.flag,
 });
 
-const oldDiskRecord = read.fields<Omit<DiskRecord, 'served'>>({
+const oldDiskRecord = read.fields<Omit<DiskRecord, 'served' | 'longest_lease_ms'>>({
   version: read.oneOf(VERSION),
   highest_epoch: read.counter,
   epoch_owner: read.nullable(read.nodeName),
@@ -79,13 +79,19 @@ const oldDiskRecord = read.fields<Omit<DiskRecord, 'served'>>({
   newest_wall_ms: read.finite,
 });
 
-/** `served` came later: a record without it is whole. */
+/** These came later: a record without them is whole. */
+const laterFields = { served: read.flag, longest_lease_ms: read.counter } as const;
+
 const diskRecord: read.Reader<DiskRecord> = (value) => {
   const record = oldDiskRecord(value);
-  if (record === undefined || !read.isPlain(value) || !Object.hasOwn(value, 'served'))
-    return record;
-  const served = read.flag(value.served);
-  return served === undefined ? undefined : { ...record, served };
+  if (record === undefined || !read.isPlain(value)) return undefined;
+  const later: Record<string, unknown> = {};
+  for (const [name, reader] of Object.entries(laterFields)) {
+    if (!Object.hasOwn(value, name)) continue;
+    later[name] = reader(value[name]);
+    if (later[name] === undefined) return undefined;
+  }
+  return { ...record, ...later };
 };
 
 const runRecord = read.fields<RunRecord>({

@@ -47,7 +47,7 @@ function boot(turn: Turn, facts: StartFacts): void {
   const owner = facts.disk?.epoch_owner ?? null;
   // L14: once per vacancy, and only for somebody else.
   const waits = owner !== null && owner !== config.node && isEligible(config, config.node);
-  const silent = silenceFrom(now, config);
+  const silent = silenceFrom(now, facts.disk, config);
   updateRun(turn, {
     ...freshRun,
     silent_until: silent,

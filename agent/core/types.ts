@@ -69,6 +69,8 @@ export interface DiskRecord {
   readonly newest_wall_ms: number;
   /** L14: a server of this cluster has served, so rows may exist. Absent: told by the epoch. */
   readonly served?: boolean;
+  /** L2: the longest lease that this voter may have granted, ms. Absent: the configured one. */
+  readonly longest_lease_ms?: number;
 }
 
 /**

@@ -94,6 +94,8 @@ export function candidatePromise(turn: Turn, from: NodeName, message: PromiseMes
   if (attempt === null) return;
   hearPositions(turn, from, message.positions);
   hearWall(turn, from, message.wall_ms, message.wall_synchronised);
+  // L3: what this voter has granted to somebody else stands against the ballot, promised or not.
+  if (message.accepted !== null && message.accepted.owner !== turn.config.node) return;
   // L4: a newer list ends the ballot; the next one asks the right nodes.
   if (compareLists(message.list, attempt.list) > 0) {
     adoptList(turn, message.list);

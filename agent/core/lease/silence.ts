@@ -8,7 +8,9 @@
  */
 import { type Duration, type Instant, instant } from '../../../shared/time/duration.ts';
 import type { CoreState } from '../state.ts';
-import type { CoreConfig } from '../types.ts';
+import type { Turn } from '../turn.ts';
+import { updateDisk } from '../turn.ts';
+import type { CoreConfig, DiskRecord } from '../types.ts';
 
 /** A voter's timer: never earlier than `duration` after `now`, whatever the clock's step hides. */
 export const voterTimer = (
@@ -21,7 +23,24 @@ export const voterTimer = (
 export const fenceDeadline = (sentAt: Instant, config: CoreConfig): Instant =>
   instant(Math.floor(sentAt + config.fenceAfter - config.clockResolution));
 
-export const silenceFrom = (start: Instant, config: CoreConfig): Instant =>
-  voterTimer(start, config.leaseDuration, config);
+/** Settings may have made the lease shorter since this voter granted its last one. */
+export const silenceFrom = (start: Instant, disk: DiskRecord | null, config: CoreConfig): Instant =>
+  voterTimer(start, Math.max(config.leaseDuration, disk?.longest_lease_ms ?? 0), config);
+
+/** A lease is about to be granted: its length is on disk before the answer. */
+export function rememberLease(turn: Turn, duration: number): void {
+  const { disk } = turn.state;
+  const longest = Math.ceil(duration);
+  if (disk === null || (disk.longest_lease_ms ?? 0) >= longest) return;
+  updateDisk(turn, { ...disk, longest_lease_ms: longest });
+}
+
+/** The silence is over: every lease of an earlier boot has run out, and L6 bounds those of this. */
+export function forgetLongerLeases(turn: Turn): void {
+  const { disk } = turn.state;
+  const longest = turn.config.leaseDuration;
+  if (disk === null || (disk.longest_lease_ms ?? 0) <= longest) return;
+  updateDisk(turn, { ...disk, longest_lease_ms: longest });
+}
 
 export const isSilent = (state: CoreState, now: Instant): boolean => now < state.run.silent_until;

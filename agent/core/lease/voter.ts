@@ -23,7 +23,7 @@ import { areSameBallot, compareBallots, isSameBallot } from './ballot.ts';
 import { compareLists, newerList } from './member-list.ts';
 import { hearOwnAsTold, hearPositions, knownPositions, ownPosition } from './positions.ts';
 import { isEligible, isVoter } from './roles.ts';
-import { isSilent, voterTimer } from './silence.ts';
+import { isSilent, rememberLease, voterTimer } from './silence.ts';
 import { newestWall, ownWall } from './wall.ts';
 
 /** Why this node votes for nobody right now; null when it may vote. */
@@ -127,6 +127,7 @@ export function answerPropose(turn: Turn, from: NodeName, message: Propose): Acc
   hearPositions(turn, from, message.positions);
   hearOwnAsTold(turn, from, message.positions);
   recordEpoch(turn, message.epoch, message.owner, message.list);
+  rememberLease(turn, message.duration_ms);
   // L6: the voter's timer starts now, when it accepts, rounded up.
   const until = voterTimer(turn.now, message.duration_ms, turn.config);
   const { ballot, owner, epoch } = message;
@@ -185,6 +186,7 @@ export function recordEpoch(turn: Turn, epoch: number, owner: NodeName, list: Me
     list: newest,
     newest_wall_ms: newestWall(turn.state, turn.now),
     ...(disk?.served === undefined ? {} : { served: disk.served }),
+    ...(disk?.longest_lease_ms === undefined ? {} : { longest_lease_ms: disk.longest_lease_ms }),
   });
 }
 

@@ -26,7 +26,7 @@ const list: fc.Arbitrary<MemberList> = fc.record({
   committed: fc.boolean(),
 });
 
-// Without `served` it is a record of an earlier version.
+// Without the last two it is a record of an earlier version.
 const disk: fc.Arbitrary<DiskRecord> = fc.record(
   {
     version: fc.constant(1 as const),
@@ -35,6 +35,7 @@ const disk: fc.Arbitrary<DiskRecord> = fc.record(
     list,
     newest_wall_ms: fc.double({ noNaN: true, noDefaultInfinity: true }).map((value) => value || 0),
     served: fc.boolean(),
+    longest_lease_ms: counter,
   },
   { requiredKeys: ['version', 'highest_epoch', 'epoch_owner', 'list', 'newest_wall_ms'] },
 );

@@ -1,5 +1,6 @@
 /** One test per defect that a hostile reading of the core found. */
 import { describe, expect, it } from 'vitest';
+import { milliseconds } from '../../../shared/time/duration.ts';
 import { CoreCluster } from '../../golden/core-cluster.ts';
 
 const names = ['a', 'b', 'c'];
@@ -154,5 +155,50 @@ describe('learning after a new card (L9)', () => {
     expect(cluster.machine('c').disk).toBe(null);
     cluster.give('c', found);
     expect(cluster.machine('c').disk).toMatchObject({ highest_epoch: 1, epoch_owner: 'a' });
+  });
+});
+
+describe('a lease that the settings have made shorter', () => {
+  it('is still waited for by a voter that granted the longer one before its boot (L2)', () => {
+    const cluster = serving();
+    expect(cluster.machine('b').disk?.longest_lease_ms).toBe(8000);
+    const { config } = cluster.machine('b');
+    const shorter = { leaseDuration: milliseconds(5000), fenceAfter: milliseconds(3000) };
+    Object.assign(cluster.machine('b'), { config: { ...config, ...shorter } });
+    cluster.powerOff('b');
+    cluster.boot('b');
+    const silence = cluster.machine('b').state.run.silent_until - cluster.now;
+    expect(silence).toBeGreaterThanOrEqual(8000);
+    cluster.run(silence + 10);
+    // From here on L6 refuses anything longer, and the next boot waits for the shorter one only.
+    expect(cluster.machine('b').disk?.longest_lease_ms).toBe(5000);
+  });
+});
+
+describe('a Promise of a voter that has granted a lease to somebody else', () => {
+  it('is not counted, although it should have been refused (L3)', () => {
+    const cluster = serving();
+    cluster.passes = () => false;
+    cluster.powerOff('a');
+    cluster.run(8500);
+    const { attempt } = cluster.machine('b').state;
+    if (attempt === null) throw new TypeError('b asks for the lease');
+    const promise = {
+      kind: 'promise',
+      ballot: attempt.ballot,
+      nonce: 'c1',
+      highest_epoch: 1,
+      epoch_owner: 'a',
+      list: attempt.list,
+      positions: [],
+      wall_ms: 0,
+      wall_synchronised: false,
+    } as const;
+    const lent = { ballot: { counter: 1, node: 'a', nonce: 'a1' }, owner: 'a', epoch: 1 };
+    const accepted = { ...lent, remaining_ms: 900 };
+    cluster.give('b', { kind: 'message', from: 'c', message: { ...promise, accepted } });
+    expect(cluster.machine('b').state.attempt?.phase).toBe('preparing');
+    cluster.give('b', { kind: 'message', from: 'c', message: { ...promise, accepted: null } });
+    expect(cluster.machine('b').state.attempt?.phase).toBe('proposing');
   });
 });
