@@ -11,7 +11,7 @@ import { connect as tlsConnect } from 'node:tls';
 import { MqttClient } from 'mqtt';
 import type { Clock, TimerHandle } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
-import { type Duration, milliseconds, scaled } from '../time/duration.ts';
+import { type Duration, instant, milliseconds, scaled } from '../time/duration.ts';
 import { GuardedStream } from './mqtt-guarded-stream.ts';
 import { handshakeFailure, type PskCredentials, pskClientOptions } from './mqtt-tls.ts';
 
@@ -53,6 +53,8 @@ const KEEPALIVE_S = 10;
 const CONNECT_LIMIT_MS = 5000;
 const FIRST_PAUSE = milliseconds(250);
 const LONGEST_PAUSE = milliseconds(5000);
+/** A connection that lived for this long was a good one: the next loss is answered quickly. */
+const STEADY = milliseconds(5000);
 /** With a refused key or name nothing changes until a person acts. */
 const REFUSED_PAUSE = milliseconds(30_000);
 
@@ -67,6 +69,7 @@ export class BrokerLink {
   #failure: { kind: LinkTrouble; detail: string } | null = null;
   #retry: TimerHandle | null = null;
   #up = false;
+  #upSince = instant(0);
   #closed = false;
   #skipped = 0;
 
@@ -165,8 +168,8 @@ export class BrokerLink {
       this.#tell('refused', error?.message ?? `may not read ${denied.join(', ')}`);
     });
     this.#up = true;
+    this.#upSince = this.#options.clock.now();
     this.#trouble = null;
-    this.#pause = FIRST_PAUSE;
     this.#events.up();
   }
 
@@ -190,6 +193,8 @@ export class BrokerLink {
     this.#failure = null;
     if (wasUp) this.#events.down();
     if (!wasUp || failure.kind !== 'unreachable') this.#tell(failure.kind, failure.detail);
+    // A broker that takes everybody and keeps nobody is left alone for longer and longer.
+    if (wasUp && this.#options.clock.now() - this.#upSince >= STEADY) this.#pause = FIRST_PAUSE;
     const hopeless = failure.kind !== 'unreachable';
     const pause = hopeless ? REFUSED_PAUSE : this.#pause;
     this.#pause = milliseconds(Math.min(LONGEST_PAUSE, this.#pause * 2));

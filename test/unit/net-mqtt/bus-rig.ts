@@ -6,6 +6,7 @@ import {
   type MqttBus,
   mqttBus,
 } from '../../../shared/net/mqtt-bus.ts';
+import type { Clock } from '../../../shared/ports/clock.ts';
 import { seededRandom } from '../../../shared/ports/fakes/seeded-random.ts';
 import { testKey } from '../coordinator/broker-rig.ts';
 
@@ -25,7 +26,7 @@ export const broker = (name: string, port: number): BrokerAddress => ({
 export const testBus = (
   node: string,
   brokers: readonly BrokerAddress[],
-  different: { bootId?: string; key?: Uint8Array } = {},
+  different: { bootId?: string; key?: Uint8Array; clock?: Clock } = {},
 ): TestBus => {
   const notices: BusNotice[] = [];
   const heard: TestBus['heard'] = { lease: [], report: [], ranking: [], command: [] };
@@ -34,7 +35,7 @@ export const testBus = (
     bootId: different.bootId ?? `boot-of-${node}`,
     brokers,
     credentials: { identity: node, key: different.key ?? testKey(node) },
-    clock: systemClock(),
+    clock: different.clock ?? systemClock(),
     random: seededRandom(1),
     notice: (notice) => void notices.push(notice),
   });

@@ -6,6 +6,8 @@ import { createServer, type TLSSocket } from 'node:tls';
 import fc from 'fast-check';
 import { afterEach, expect, it } from 'vitest';
 import { pskServerOptions } from '../../../shared/net/mqtt-tls.ts';
+import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
+import { milliseconds, seconds } from '../../../shared/time/duration.ts';
 import { type BrokerRig, brokerRig, eventually, testKey } from '../coordinator/broker-rig.ts';
 import { packetHead, publishPacket } from '../coordinator/raw-mqtt.ts';
 import { broker, type TestBus, testBus } from './bus-rig.ts';
@@ -115,4 +117,28 @@ it('whatever comes on topics that nobody asked for reaches no handler', async ()
   expect(pi1.heard).toMatchObject({ lease: [], ranking: [] });
   expect(pi1.heard.command.filter((line) => !line.includes('/probe'))).toEqual([]);
   await stillHears();
+});
+
+it('one that takes everybody and keeps nobody is left alone for longer and longer', async () => {
+  const hostile = await hostileBroker(() => new Uint8Array());
+  const clock = fakeClock();
+  const { bus } = testBus('pi1', [broker('bad', hostile.port)], { clock });
+  cleanups.push(() => bus.close());
+  const pauses: number[] = [];
+  for (let turn = 0; turn < 7; turn += 1) {
+    await eventually('it is let in', () => bus.connected().length === 1);
+    hostile.connections.at(-1)?.destroy();
+    await eventually('it will come again', () => clock.pending === 1);
+    const pause = milliseconds((clock.nextTimer() ?? 0) - clock.now());
+    pauses.push(pause);
+    clock.advance(pause);
+  }
+  expect(pauses[0]).toBeLessThanOrEqual(250);
+  expect(pauses.at(-1)).toBeGreaterThanOrEqual(2500);
+  // After a connection that lasted, the next loss is answered at once.
+  await eventually('it is let in', () => bus.connected().length === 1);
+  clock.advance(seconds(5));
+  hostile.connections.at(-1)?.destroy();
+  await eventually('it will come again', () => clock.pending === 1);
+  expect((clock.nextTimer() ?? 0) - clock.now()).toBeLessThanOrEqual(250);
 });
