@@ -38,7 +38,7 @@ const olderList = {
 };
 const noSilence = {
   file: silence,
-  find: '  voterTimer(start, config.leaseDuration, config);',
+  find: '  voterTimer(start, Math.max(config.leaseDuration, disk?.longest_lease_ms ?? 0), config);',
   replace: '  start;',
 };
 
@@ -46,12 +46,19 @@ const core: readonly Mutant[] = [
   ...on({ profile: 'duel' }, [
     {
       name: 'prepare-heard-during-a-lease',
-      breaks: 'L3: while a lease runs, other owners’ Prepares change nothing',
+      breaks: 'L3: a lease that runs stands against others, at the voter and at the candidate',
       edits: [
         {
           file: voter,
           find: 'if (runs(accepted, turn) && accepted.owner !== from) {',
           replace: 'if (false as boolean) {',
+        },
+        {
+          file: candidate,
+          find:
+            'if (message.accepted !== null && message.accepted.owner !== turn.config.node) ' +
+            'return;',
+          replace: '',
         },
       ],
     },
@@ -78,7 +85,7 @@ const core: readonly Mutant[] = [
       edits: [
         {
           ...noSilence,
-          replace: '  voterTimer(start, config.leaseDuration / 2, config);',
+          replace: '  disk === null ? start : voterTimer(start, config.leaseDuration / 2, config);',
         },
       ],
     },

@@ -274,6 +274,26 @@ const roles: readonly Mutant[] = [
       ],
     },
   ]),
+  ...on({ profile: 'aimed', plot: 'two-lists' }, [
+    {
+      name: 'list-of-one-tells-nobody',
+      breaks: 'L12: contact comes before a second master',
+      edits: [
+        {
+          file: 'agent/core/lease/contact.ts',
+          find: 'for (const node of others(config)) tellRecord(turn, node);',
+          replace: 'others(config);',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'aimed', plot: 'full-at-the-waits-end' }, [
+    {
+      name: 'timer-of-a-failed-turn-forgotten',
+      breaks: 'the caller repeats what came once',
+      edits: [{ file: 'agent/core/repeats.ts', find: "  'timer',\n", replace: '' }],
+    },
+  ]),
 ];
 
 export const otherMutants: readonly Mutant[] = [...fences, ...stream, ...roles];

@@ -7,6 +7,7 @@
  */
 import type { SeededRandom } from '../random.ts';
 import { oldAnswers, oldBallot, oldEpoch, stoppedAsker } from './ballots.ts';
+import { fullAtTheWaitsEnd, twoLists } from './pairs.ts';
 import type { Plot } from './plot.ts';
 import { manyLeave, missedEpoch, ownerAway, stoppedAndSet, wipedBetween } from './records.ts';
 
@@ -20,6 +21,8 @@ export const plots = {
   'missed-epoch': missedEpoch,
   'owner-away': ownerAway,
   'stopped-and-set': stoppedAndSet,
+  'two-lists': twoLists,
+  'full-at-the-waits-end': fullAtTheWaitsEnd,
 } as const satisfies Readonly<Record<string, (random: SeededRandom) => Plot>>;
 
 export type PlotName = keyof typeof plots;
