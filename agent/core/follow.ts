@@ -17,8 +17,14 @@ import { hearRelease, recordEpoch } from './lease/voter.ts';
 import type { Leader } from './state.ts';
 import { explain, knownEpoch, orderStep, send, type Turn, update, updateRun } from './turn.ts';
 
-/** As holder: tells everybody. */
-export function announce(turn: Turn, stopped = false): void {
+/** As holder: tells everybody, or those in `to`. */
+export function announce(
+  turn: Turn,
+  {
+    stopped = false,
+    to = others(turn.config),
+  }: { stopped?: boolean; to?: readonly NodeName[] } = {},
+): void {
   const { held } = turn.state.run;
   const { config } = turn;
   if (held === null) return;
@@ -32,7 +38,7 @@ export function announce(turn: Turn, stopped = false): void {
     api_port: config.apiPort,
     first_revision: held.first_revision,
   };
-  for (const node of others(config)) send(turn, node, message);
+  for (const node of to) send(turn, node, message);
 }
 
 /** The master's own node follows itself: its hosts line names its own address. */
@@ -68,7 +74,7 @@ export function hearAnnounce(turn: Turn, from: NodeName, message: Announce): voi
   };
   update(turn, { leader, forced: false });
   const { disk } = state;
-  if (disk !== null && message.epoch > disk.highest_epoch) {
+  if (disk !== null && message.epoch >= disk.highest_epoch) {
     recordEpoch(turn, message.epoch, from, listUnder(disk.list, message.epoch, from, config));
   }
   if (message.stage === 'stopped') {

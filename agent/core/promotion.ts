@@ -173,7 +173,7 @@ function release(turn: Turn, successor: NodeName | null, clean: boolean): void {
   turn.urgent.push({ kind: 'close_gate' });
   // Before the announcement: it names the successor, whom the others leave the time to ask first.
   for (const node of others(turn.config)) send(turn, node, message);
-  announce(turn, true);
+  announce(turn, { stopped: true });
   dropRole(turn);
   hearRelease(turn, turn.config.node, message);
   explain(turn, `released epoch ${epoch}${successor === null ? '' : ` to ${successor}`}.`);

@@ -156,7 +156,8 @@ export function holderPromise(turn: Turn, from: NodeName, message: PromiseMessag
   if (held === null || !areSameBallot(held.ballot, message.ballot)) return;
   hearPositions(turn, from, message.positions);
   hearWall(turn, from, message.wall_ms, message.wall_synchronised);
-  if (overtaken(turn, message.highest_epoch, message.epoch_owner, from)) return;
+  const { highest_epoch, epoch_owner } = message;
+  if (highest_epoch > held.epoch && overtaken(turn, highest_epoch, epoch_owner, from)) return;
   const list = turn.state.disk?.list;
   if (list !== undefined && compareLists(message.list, list) > 0) {
     loseRole(turn, `${from} knows a newer member list`);
@@ -171,15 +172,21 @@ export function holderRefuse(turn: Turn, from: NodeName, message: Refuse): void 
   seeCounter(turn, message.promised_counter);
   const { held } = turn.state.run;
   if (held === null || !areSameBallot(held.ballot, message.ballot)) return;
-  if (overtaken(turn, message.highest_epoch, message.epoch_owner, from)) return;
+  const { highest_epoch, epoch_owner } = message;
+  if (highest_epoch > held.epoch && overtaken(turn, highest_epoch, epoch_owner, from)) return;
   if (message.round === null || message.round !== turn.state.round?.number) return;
+  if (highest_epoch === held.epoch && epoch_owner !== turn.config.node) {
+    // It accepted itself for this epoch and lost, or accepted who did: who won settles that.
+    announce(turn, { to: [from] });
+    return;
+  }
   if (held.nonces[from] === undefined) return;
   const { [from]: _restarted, ...nonces } = held.nonces;
   updateRun(turn, { held: { ...held, nonces } });
   askAgain(turn, from);
 }
 
-/** A higher epoch, or this one under another name, ends the role at once. */
+/** A higher epoch, or somebody who holds this one, ends the role at once. */
 export function overtaken(
   turn: Turn,
   epoch: number,

@@ -172,13 +172,13 @@ function refusedPropose(
   return null;
 }
 
-/** A higher epoch, or a newer list, is on disk before the answer (L6, L10). */
+/** A higher epoch, its owner, or a newer list is on disk before the answer (L6, L10). */
 export function recordEpoch(turn: Turn, epoch: number, owner: NodeName, list: MemberList): void {
   const { disk } = turn.state;
+  if (disk !== null && epoch < disk.highest_epoch) return;
   const newest = disk === null ? list : newerList(list, disk.list);
-  const same = disk !== null && epoch === disk.highest_epoch && newest === disk.list;
-  if (same || (disk !== null && epoch < disk.highest_epoch)) return;
-  if (disk !== null && epoch === disk.highest_epoch && isSameList(newest, disk.list)) return;
+  const sameEpoch = epoch === disk?.highest_epoch && owner === disk.epoch_owner;
+  if (sameEpoch && isSameList(newest, disk.list)) return;
   updateDisk(turn, {
     version: 1,
     highest_epoch: epoch,

@@ -7,8 +7,8 @@ const pair = (): Role[] =>
 
 /**
  * Two lists of one. pi2 leaves in order, so that pi1 is its own majority; pi1 dies as pi2 comes
- * back, and pi2 is promoted by force. Then both start at about the same time: whoever of them tells its
- * record during its silence keeps the other from winning on its own.
+ * back, and pi2 is promoted by force. Then both start at about the same time: whoever of them tells
+ * its record during its silence keeps the other from winning on its own.
  */
 export function twoLists(random: SeededRandom): Plot {
   const leaves = random.between(14_000, 15_000);

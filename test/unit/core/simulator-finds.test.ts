@@ -189,4 +189,23 @@ describe('bugs that the simulator found', () => {
     expect(cluster.trace.join('\n')).toContain('b is not promoted alone after all: a lives');
     expect(cluster.serving()).toEqual(['a']);
   });
+
+  it('37: a voter that lost the election for an epoch does not end the winner’s tenure', () => {
+    const cluster = serving();
+    const { disk } = cluster.machine('b').state;
+    if (disk === null) throw new TypeError('b has a record');
+    // It asked at the same moment, and its own voter was the only one that accepted it.
+    const lost = { ...disk, epoch_owner: 'b' };
+    cluster.machine('b').state = { ...cluster.machine('b').state, disk: lost };
+    cluster.machine('b').disk = lost;
+    const mark = cluster.trace.length;
+    cluster.run(10_000);
+    expect(since(cluster, mark)).not.toContain('fences itself');
+    expect(cluster.view('a').epoch).toBe(1);
+    expect(cluster.machine('b').disk?.epoch_owner).toBe('a');
+    cluster.powerOff('c');
+    cluster.run(20_000);
+    expect(cluster.serving()).toEqual(['a']);
+    expect(cluster.view('a').epoch).toBe(1);
+  });
 });
