@@ -8,8 +8,10 @@ import { type ProcessUse, useOf } from './tagged-processes.ts';
 /** Processor time is counted in steps of 10 ms, so a window of 5 s shows 0.2 %. */
 const WINDOW_MS = 5000;
 const WINDOWS = 3;
+/** After a cold start the agents compile and catch up for some seconds, with 2 % of a core. */
+const SETTLE_MS = 5000;
 /** How long `measureUse` takes, for whoever announces it. */
-export const IDLE_MS = WINDOWS * WINDOW_MS;
+export const IDLE_MS = SETTLE_MS + WINDOWS * WINDOW_MS;
 
 const usesOf = (stage: Stage, daemon: Daemon): Map<string, ProcessUse> => {
   const found = stage.cluster.nodes.flatMap((node) => {
@@ -74,6 +76,7 @@ const busiest = (windows: readonly Map<string, number>[]): number | null => {
 export const measureUse = async (stage: Stage): Promise<DaemonUse> => {
   await stage.workload.pause();
   stage.observer.stop();
+  await stage.pause(SETTLE_MS);
   const windows: Map<string, number>[] = [];
   const [began, busyBefore] = [performance.now(), machineBusyMs()];
   for (let count = 0; count < WINDOWS; count++) windows.push(await idleWindow(stage));
