@@ -74,8 +74,11 @@ export function hearAnnounce(turn: Turn, from: NodeName, message: Announce): voi
   };
   update(turn, { leader, forced: false });
   const { disk } = state;
-  if (disk !== null && message.epoch >= disk.highest_epoch) {
+  if (disk !== null && message.epoch > disk.highest_epoch) {
     recordEpoch(turn, message.epoch, from, listUnder(disk.list, message.epoch, from, config));
+  } else if (disk !== null && message.epoch === disk.highest_epoch) {
+    // This voter may have accepted somebody else, itself even, who lost the election.
+    recordEpoch(turn, message.epoch, from, disk.list);
   }
   if (message.stage === 'stopped') {
     // The Release may have been overtaken: it may name somebody else.

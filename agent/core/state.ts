@@ -144,6 +144,8 @@ export interface Patience {
 export interface Learning {
   readonly request: string;
   readonly answers: Readonly<Record<NodeName, LearnedAnswer>>;
+  /** The newest record told to earlier requests: it counts for the operator's command only. */
+  readonly earlier: LearnedAnswer | null;
 }
 
 export interface LearnedAnswer {

@@ -231,6 +231,7 @@ function buildMachine(plan: Plan, index: number): Machine {
       epoch: 0,
       order: 0,
       life: 0,
+      stopping: 0,
       asked: false,
       masked: true,
       writtenUntil: 0,

@@ -46,7 +46,10 @@ export function orderStep(world: World, machine: Machine, order: StepEffect): vo
   // The service manager kills what does not stop.
   const most = order.step === 'stop_server' ? stopTimeout : Number.POSITIVE_INFINITY;
   const at = world.now + Math.min(most, world.random.between(low, high) * slow);
-  if (order.step === 'stop_server') machine.server.asked = true;
+  if (order.step === 'stop_server') {
+    machine.server.asked = true;
+    machine.server.stopping = machine.server.order;
+  }
   world.queue.push(at, happening.stepDone, machine.index, machine.life, order);
 }
 
@@ -117,9 +120,13 @@ function install(
   return { firstRevision: begun === undefined ? 1 : begun.first };
 }
 
-/** A clean stop: everything committed is in the files. */
+/**
+ * A clean stop: everything committed is in the files. When the process was killed meanwhile, or the
+ * next one was started, there is nothing left to do: the shell begins no step before this one ends.
+ */
 function stopServer(world: World, machine: Machine): Done {
   const { server, store } = machine;
+  if (server.stopping !== server.order) return plain;
   server.order += 1;
   server.asked = true;
   if (server.running) {

@@ -57,6 +57,8 @@ export interface ServerModel {
   order: number;
   /** Rises with each process. */
   life: number;
+  /** What `order` was when a stop was ordered: it never ends what was started since. */
+  stopping: number;
   /** Somebody asked for its end: then its exit is no event. */
   asked: boolean;
   masked: boolean;

@@ -208,4 +208,21 @@ describe('bugs that the simulator found', () => {
     expect(cluster.serving()).toEqual(['a']);
     expect(cluster.view('a').epoch).toBe(1);
   });
+
+  it('38: what was told a moment ago counts when the operator founds', () => {
+    const cluster = serving();
+    cluster.powerOff('a', 'b', 'c');
+    cluster.machine('b').disk = null;
+    cluster.boot('b');
+    cluster.run(8200);
+    const told = { kind: 'learned', answer: 'record', highest_epoch: 5, epoch_owner: 'a' } as const;
+    const { learning } = cluster.machine('b').state;
+    if (learning === null) throw new TypeError('b learns');
+    const message = { ...told, request: learning.request, list: null };
+    cluster.give('b', { kind: 'message', from: 'a', message });
+    // The next request comes, and a is gone.
+    cluster.run(1500);
+    cluster.give('b', { kind: 'command', id: 'f', command: { name: 'found' } });
+    expect(cluster.machine('b').disk).toMatchObject({ highest_epoch: 5, epoch_owner: 'a' });
+  });
 });

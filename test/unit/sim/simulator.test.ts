@@ -66,6 +66,15 @@ describe('a schedule', () => {
     }
   });
 
+  it('in which a stop is cut by a fence keeps the server that is started next (RIG 5)', () => {
+    const verdict = runSchedule(makePlan(16_781, anything), {
+      core: shippedCore,
+      coverage: emptyCoverage(),
+      trace: null,
+    });
+    expect(verdict.violation).toBeNull();
+  });
+
   it('of a core that never fences is caught, and shrinks', { timeout: 120_000 }, () => {
     const wishes = { nodes: null, profile: 'fencing' } as const;
     const batch = { first: 1, count: 300, wishes, stopAtFirst: true };
