@@ -188,6 +188,8 @@ class RuleJudge implements Judge {
     this.#report(world, 'yields-twice', this.#waits.released(machine, message));
     this.#epochs.released(machine, message.epoch);
     if (message.clean) world.coverage.counts.handovers_completed += 1;
+    // A Release that a freeze held up was true when it was decided; nobody heeds it any more.
+    if (machine.resumes) return;
     this.#report(world, 'clean-release-untrue', releaseKeepsPromise(world, machine, message));
   }
 
