@@ -7,6 +7,7 @@
  * four answers and one promotion. Judged only for machines that all reach each other and that
  * nobody else can disturb.
  */
+import { compareLists } from '../../../agent/core/lease/member-list.ts';
 import { hasServed } from '../../../agent/core/lease/rows.ts';
 import type { CoreConfig, DiskRecord } from '../../../agent/core/types.ts';
 import type { MemberList } from '../../../shared/protocol/lease-messages.ts';
@@ -102,8 +103,11 @@ function newestRecord(world: World): DiskRecord | null {
 
 /** A majority of every list in force knows its record, and somebody there may be master. */
 function mayElect(group: readonly Machine[], list: MemberList): boolean {
-  const lists =
-    list.committed || list.previous.length === 0 ? [list.members] : [list.members, list.previous];
+  // A commit that only a machine outside knows does not count: L10 then needs both lists.
+  const isCommitted =
+    list.previous.length === 0 ||
+    group.some(({ disk }) => disk?.list.committed === true && compareLists(disk.list, list) === 0);
+  const lists = isCommitted ? [list.members] : [list.members, list.previous];
   const voting = new Set(
     group.filter((machine) => machine.disk !== null && !machine.leaving).map(({ name }) => name),
   );
