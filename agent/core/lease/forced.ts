@@ -21,6 +21,7 @@ export function scheduleForced(turn: Turn, id: string): void {
   const { state, now, config } = turn;
   const { disk, run } = state;
   const holder = rowsElsewhere(state);
+  const empty = emptyRefusal(state, config);
   if (disk === null || !isEligible(config, config.node)) {
     reply(turn, id, false, 'This node can’t become master: not eligible, or without a record.');
   } else if (run.held !== null) {
@@ -31,8 +32,8 @@ export function scheduleForced(turn: Turn, id: string): void {
   } else if (holder !== null) {
     const text = 'This node holds no replica: it would begin an empty cluster.';
     reply(turn, id, false, `${text} ${holder} holds rows.`);
-  } else if (emptyRefusal(state, config) !== null) {
-    reply(turn, id, false, `Not promoted: ${emptyRefusal(state, config)}.`);
+  } else if (empty !== null) {
+    reply(turn, id, false, `Not promoted: ${empty}.`);
   } else {
     update(turn, { forced: true });
     const until = Math.max(foreignLock(state, now, config) ?? 0, run.silent_until, now);

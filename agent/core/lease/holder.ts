@@ -156,8 +156,7 @@ export function holderPromise(turn: Turn, from: NodeName, message: PromiseMessag
   if (held === null || !areSameBallot(held.ballot, message.ballot)) return;
   hearPositions(turn, from, message.positions);
   hearWall(turn, from, message.wall_ms, message.wall_synchronised);
-  const { highest_epoch, epoch_owner } = message;
-  if (highest_epoch > held.epoch && overtaken(turn, highest_epoch, epoch_owner, from)) return;
+  if (knowsHigher(turn, from, message)) return;
   const list = turn.state.disk?.list;
   if (list !== undefined && compareLists(message.list, list) > 0) {
     loseRole(turn, `${from} knows a newer member list`);
@@ -172,10 +171,9 @@ export function holderRefuse(turn: Turn, from: NodeName, message: Refuse): void 
   seeCounter(turn, message.promised_counter);
   const { held } = turn.state.run;
   if (held === null || !areSameBallot(held.ballot, message.ballot)) return;
-  const { highest_epoch, epoch_owner } = message;
-  if (highest_epoch > held.epoch && overtaken(turn, highest_epoch, epoch_owner, from)) return;
+  if (knowsHigher(turn, from, message)) return;
   if (message.round === null || message.round !== turn.state.round?.number) return;
-  if (highest_epoch === held.epoch && epoch_owner !== turn.config.node) {
+  if (message.highest_epoch === held.epoch && message.epoch_owner !== turn.config.node) {
     // It accepted itself for this epoch and lost, or accepted who did: who won settles that.
     announce(turn, { to: [from] });
     return;
@@ -184,6 +182,14 @@ export function holderRefuse(turn: Turn, from: NodeName, message: Refuse): void 
   const { [from]: _restarted, ...nonces } = held.nonces;
   updateRun(turn, { held: { ...held, nonces } });
   askAgain(turn, from);
+}
+
+/** A voter's card tells what it accepted, not who won: only a higher epoch ends the role. */
+function knowsHigher(turn: Turn, from: NodeName, message: PromiseMessage | Refuse): boolean {
+  const { highest_epoch, epoch_owner } = message;
+  const { held } = turn.state.run;
+  if (held === null || highest_epoch <= held.epoch) return false;
+  return overtaken(turn, highest_epoch, epoch_owner, from);
 }
 
 /** A higher epoch, or somebody who holds this one, ends the role at once. */
