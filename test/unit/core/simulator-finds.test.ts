@@ -13,6 +13,17 @@ function serving(nodes: Record<string, object> = three): CoreCluster {
   return cluster;
 }
 
+/** Of two voters b, which holds rows, has left in order: a's list is a alone. Both are off. */
+function leftAlone(): CoreCluster {
+  const cluster = serving({ a: {}, b: {} });
+  cluster.setDatastore('b', { lineageEpoch: 1, revision: 9, clean: true, source: 'replica' });
+  cluster.give('b', { kind: 'stopping', why: 'shutdown' });
+  cluster.run(3000);
+  expect(cluster.view('a').list).toMatchObject({ members: ['a'], committed: true });
+  cluster.powerOff('b', 'a');
+  return cluster;
+}
+
 const since = (cluster: CoreCluster, mark: number): string => cluster.trace.slice(mark).join('\n');
 
 const promote = {
@@ -101,12 +112,7 @@ describe('bugs that the simulator found', () => {
   });
 
   it('8: a list of one is void on contact with whoever was promoted by force', () => {
-    const cluster = serving({ a: {}, b: {} });
-    cluster.setDatastore('b', { lineageEpoch: 1, revision: 9, clean: true, source: 'replica' });
-    cluster.give('b', { kind: 'stopping', why: 'shutdown' });
-    cluster.run(3000);
-    expect(cluster.view('a').list).toMatchObject({ members: ['a'], committed: true });
-    cluster.powerOff('b', 'a');
+    const cluster = leftAlone();
     cluster.boot('b');
     cluster.run(9000);
     cluster.give('b', promote);
@@ -156,11 +162,7 @@ describe('bugs that the simulator found', () => {
   });
 
   it('21: two lists of one meet before either wins, when both come back together', () => {
-    const cluster = serving({ a: {}, b: {} });
-    cluster.give('b', { kind: 'stopping', why: 'shutdown' });
-    cluster.run(3000);
-    cluster.powerOff('b', 'a');
-    cluster.setDatastore('b', { lineageEpoch: 1, revision: 9, clean: true, source: 'replica' });
+    const cluster = leftAlone();
     cluster.boot('b');
     cluster.run(9000);
     cluster.give('b', promote);
@@ -176,11 +178,7 @@ describe('bugs that the simulator found', () => {
   });
 
   it('21: a node that is heard is not taken for dead', () => {
-    const cluster = serving({ a: {}, b: {} });
-    cluster.give('b', { kind: 'stopping', why: 'shutdown' });
-    cluster.run(3000);
-    cluster.powerOff('b', 'a');
-    cluster.setDatastore('b', { lineageEpoch: 1, revision: 9, clean: true, source: 'replica' });
+    const cluster = leftAlone();
     cluster.boot('b');
     cluster.give('b', promote);
     cluster.run(4000);
