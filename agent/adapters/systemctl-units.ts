@@ -90,7 +90,12 @@ class Systemctl {
     return parseShow((await this.#call('show', services[unit], `--property=${names}`)).stdout);
   }
 
-  async mask(unit: UnitName): Promise<UnitResult> {
+  /**
+   * Each mask makes systemd read every unit again, which takes seconds on a loaded machine: where
+   * the unit was seen to be masked already (`load`), it is left at that.
+   */
+  async mask(unit: UnitName, load = ''): Promise<UnitResult> {
+    if (load === 'masked') return done;
     const masked = await this.#call('mask', '--runtime', services[unit]);
     if (!masked.ok) return masked;
     if ((await this.show(unit)).load === 'masked') return done;
@@ -144,7 +149,7 @@ class SystemctlUnits implements UnitManager {
   }
 
   stop(unit: UnitName, grace: Duration): Promise<UnitResult> {
-    return unit === 'server' ? this.#halt(grace) : this.#stopAgent();
+    return unit === 'server' ? this.#halt(grace) : this.#shutAgent();
   }
 
   fence(grace: Duration): Promise<UnitResult> {
@@ -166,18 +171,15 @@ class SystemctlUnits implements UnitManager {
   }
 
   /**
-   * Stopped and masked, by a promotion's step before this one as a rule: then one question replaces
-   * a stop and a mask with its reload, 50 to 100 ms each on a Pi.
+   * Often stopped and masked already, by an earlier step or tenure: then one question replaces a
+   * stop and a mask with its reload, 50 to 100 ms each on a Pi.
    */
   async #shutAgent(): Promise<UnitResult> {
     const { pid, active, load, job } = await this.#systemctl.show('agent');
     const ended = pid === 0 && (active === 'inactive' || active === 'failed') && !job;
-    return ended && load === 'masked' ? done : this.#stopAgent();
-  }
-
-  async #stopAgent(): Promise<UnitResult> {
+    if (ended && load === 'masked') return done;
     const stopped = await this.#systemctl.stop('agent');
-    return stopped.ok ? this.#systemctl.mask('agent') : stopped;
+    return stopped.ok ? this.#systemctl.mask('agent', load) : stopped;
   }
 
   /** `before`: how many fences had come when the start was ordered. */
@@ -231,8 +233,8 @@ class SystemctlUnits implements UnitManager {
     const results = [await stopped];
     await told;
     const gone = known === null || (await this.#goneWithin(known, KILL_WAIT));
-    if (gone) await this.#untilEnded();
-    results.push(await this.#systemctl.mask('server'));
+    const load = gone ? await this.#untilEnded() : '';
+    results.push(await this.#systemctl.mask('server', load));
     if (!gone) return failed(`process ${known.pid} of k3s.service does not die of SIGKILL`);
     // A start that slipped in before the mask has made another process.
     const late = await this.#runningServer();
@@ -241,14 +243,18 @@ class SystemctlUnits implements UnitManager {
     return results.find((result) => !result.ok) ?? done;
   }
 
-  /** Until systemd has finished with the unit; a while, because the mask must come in any case. */
-  async #untilEnded(): Promise<void> {
+  /**
+   * Until systemd has finished with the unit; a while, because the mask must come in any case.
+   * Returns whether it is masked already, as `systemctl show` words it.
+   */
+  async #untilEnded(): Promise<string> {
     const end = this.#clock.now() + STOP_ENDS;
     while (this.#clock.now() < end) {
-      const { active } = await this.#systemctl.show('server');
-      if (active === 'inactive' || active === 'failed') return;
+      const { active, load } = await this.#systemctl.show('server');
+      if (active === 'inactive' || active === 'failed') return load;
       await new Promise<void>((resolve) => this.#clock.in(STOP_STEP, resolve));
     }
+    return '';
   }
 
   /** SIGTERM from here, unless systemd's came first: k3s takes a second one as "leave at once". */

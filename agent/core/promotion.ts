@@ -3,7 +3,8 @@
  * giving the role back or away (DESIGN sections 3 and 5).
  *
  * One step is ordered at a time; its result comes back as an event and orders the next. A step that
- * fails gives the lease back, and this node sits out for a while. The lease is released only after
+ * fails gives the lease back, and this node sits out for a while; only who holds rows that nobody
+ * else there has tries again first. The lease is released only after
  * the server is known to have stopped; where that can't be known, it runs out.
  */
 import type { NodeName, Release } from '../../shared/protocol/lease-messages.ts';
@@ -11,7 +12,8 @@ import { after, left, minutes } from '../../shared/time/duration.ts';
 import { announce, followSelf } from './follow.ts';
 import { dropRole, loseRole } from './lease/lapse.ts';
 import { beginLeaving } from './lease/membership.ts';
-import { isVoter, others } from './lease/roles.ts';
+import { comparePositions } from './lease/positions.ts';
+import { eligibleNodes, isVoter, others } from './lease/roles.ts';
 import { recordServed } from './lease/rows.ts';
 import { scheduleAttempt } from './lease/vacancy.ts';
 import { hearRelease } from './lease/voter.ts';
@@ -119,11 +121,36 @@ function advance(turn: Turn, event: StepDone): void {
 }
 
 function failed(turn: Turn, held: Held, event: StepDone): void {
-  if (held.stage === 'restarting') {
-    restartServer(turn, held, `${event.step} failed: ${event.detail}`);
-  } else {
-    giveBack(turn, `${event.step} failed: ${event.detail}`);
+  const why = `${event.step} failed: ${event.detail}`;
+  if (held.stage === 'restarting') restartServer(turn, held, why);
+  else promotionFailed(turn, held, event.step, why);
+}
+
+/**
+ * The next one tries. But while nobody else there holds every row that this node won with, giving
+ * the role back would cost those rows: then the step is tried again first, as often as a server.
+ */
+function promotionFailed(turn: Turn, held: Held, step: Step, why: string): void {
+  const tries = turn.config.serverRestarts;
+  // A server that was given its time and is not ready would take the same time once more.
+  if (step === 'check_ready' || held.restarts >= tries || isReplaceable(turn)) {
+    giveBack(turn, why);
+    return;
   }
+  change(turn, { restarts: held.restarts + 1, last_exit: turn.now });
+  explain(turn, `${why}; nobody else has its revisions: try ${held.restarts + 2} of ${tries + 1}.`);
+  order(turn, step);
+}
+
+/** Whether another eligible node that is there holds as much as this one had when it won. */
+function isReplaceable({ state, now, config }: Turn): boolean {
+  const { wonWith, positions, heard } = state;
+  if (wonWith === null) return true;
+  return eligibleNodes(config).some((node) => {
+    const [held, at] = [positions[node], heard[node]];
+    if (node === config.node || held === undefined || at === undefined) return false;
+    return now - at <= config.fenceAfter && comparePositions(held, wonWith) >= 0;
+  });
 }
 
 /**
@@ -136,9 +163,13 @@ export function serverExited(turn: Turn, epoch: number, detail: string): void {
   const checks = held.step === 'check_ready';
   if (held.stage !== 'serving' && !checks) return;
   // An agent that was stopped for long may hear of it after its lease ran out.
-  if (turn.now >= held.deadline) loseRole(turn, `the server ended late: ${detail}`);
-  else if (held.stage === 'promoting') giveBack(turn, `the server ended: ${detail}`);
-  else restartServer(turn, held, `the server ended: ${detail}`);
+  if (turn.now >= held.deadline) {
+    loseRole(turn, `the server ended late: ${detail}`);
+  } else if (held.stage === 'promoting') {
+    promotionFailed(turn, held, 'start_server', `the server ended: ${detail}`);
+  } else {
+    restartServer(turn, held, `the server ended: ${detail}`);
+  }
 }
 
 function restartServer(turn: Turn, held: Held, why: string): void {

@@ -183,6 +183,8 @@ export interface CoreState {
   readonly scoutOrder: readonly NodeName[];
   /** After the end of `epoch` its named successor is left this time to ask first; once. */
   readonly patience: Patience;
+  /** This node's replica as it won the lease, before a server added to it; memory only. */
+  readonly wonWith: Position | null;
   /** Failed attempts in this vacancy, for the backoff. */
   readonly attempts: number;
   /** Highest ballot counter seen anywhere. */
@@ -253,6 +255,7 @@ export function initialState(_config: CoreConfig): CoreState {
     heard: {},
     scoutOrder: [],
     patience: { epoch: 0, until: never, released: false },
+    wonWith: null,
     attempts: 0,
     seenCounter: 0,
     lastAccept: {},

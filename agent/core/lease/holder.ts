@@ -70,6 +70,7 @@ export function win(turn: Turn): void {
     attempt: null,
     lastAccept: {},
     countingSince: now,
+    wonWith: ownPosition(state, now, config),
     leader: null,
     joining: [],
     leaving: [],

@@ -223,4 +223,32 @@ describe('bugs that the simulator found', () => {
     cluster.give('b', { kind: 'command', id: 'f', command: { name: 'found' } });
     expect(cluster.machine('b').disk).toMatchObject({ highest_epoch: 5, epoch_owner: 'a' });
   });
+
+  it('39: who holds rows that nobody else has does not give them up for one failed step', () => {
+    const cluster = serving();
+    cluster.setDatastore('b', { lineageEpoch: 1, revision: 90, clean: true, source: 'replica' });
+    cluster.setDatastore('c', { lineageEpoch: 1, revision: 99, clean: true, source: 'replica' });
+    cluster.run(3000);
+    cluster.powerOff('a');
+    cluster.failing.add('c install_datastore');
+    const failedOnce = () => cluster.trace.join().includes('nobody else has its revisions');
+    for (let waited = 0; waited < 10_000 && !failedOnce(); waited += 10) cluster.run(10);
+    cluster.failing.clear();
+    cluster.run(3000);
+    expect(cluster.serving()).toEqual(['c']);
+    expect(cluster.trace.join('\n')).not.toContain('gives the role back');
+  });
+
+  it('39: nor keeps the cluster without a server for them', () => {
+    const cluster = serving();
+    cluster.setDatastore('b', { lineageEpoch: 1, revision: 90, clean: true, source: 'replica' });
+    cluster.setDatastore('c', { lineageEpoch: 1, revision: 99, clean: true, source: 'replica' });
+    cluster.run(3000);
+    cluster.powerOff('a');
+    cluster.failing.add('c start_server');
+    cluster.run(20_000);
+    const tries = cluster.trace.filter((line) => line.includes('nobody else has its revisions'));
+    expect(tries).toHaveLength(3);
+    expect(cluster.serving()).toEqual(['b']);
+  });
 });
