@@ -223,24 +223,30 @@ function handoverStep(turn: Turn, held: Held, event: StepDone): void {
   const { handover } = held;
   if (handover === null) return;
   const last = event.step === 'send_last_revisions';
-  if (event.ok && !last && handover.to !== null) {
+  const { to, why } = handover;
+  const lost = event.ok && to !== null && !couldAskAtOnce(turn, to);
+  // A shutdown goes on to whoever is best now; a move was asked for by name.
+  const next = lost && why === 'shutdown' ? (chooseReceiver(turn) ?? to) : to;
+  if (event.ok && next !== null && (!last || next !== to) && !(lost && why === 'move')) {
+    change(turn, { handover: { ...handover, to: next } });
     order(turn, 'send_last_revisions');
     return;
   }
-  if (event.ok || handover.why === 'shutdown') {
+  if (why === 'shutdown' || (event.ok && !lost)) {
     if (event.step === 'stop_server' && !event.ok) {
       loseRole(turn, `the server did not stop: ${event.detail}`);
     } else {
-      release(turn, handover.to, event.ok && last);
+      release(turn, to, event.ok && last);
     }
-    reply(turn, handover.reply, true, `released to ${handover.to ?? 'the others'}`);
-    if (handover.why === 'shutdown') beginLeaving(turn);
+    reply(turn, handover.reply, true, `released to ${to ?? 'the others'}`);
+    if (why === 'shutdown') beginLeaving(turn);
     return;
   }
   // Before the lease is handed over, a failure puts this master back.
-  reply(turn, handover.reply, false, `${event.step} failed: ${event.detail}; still master`);
+  const failure = lost ? `${to} may not ask any more` : `${event.step} failed: ${event.detail}`;
+  reply(turn, handover.reply, false, `${failure}; still master`);
   change(turn, { stage: 'restarting', handover: null });
-  explain(turn, `stays master: ${event.step} failed: ${event.detail}.`);
+  explain(turn, `stays master: ${failure}.`);
   order(turn, 'start_server');
 }
 

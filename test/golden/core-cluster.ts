@@ -83,6 +83,8 @@ export class CoreCluster {
   readonly trace: string[] = [];
   /** Steps that fail when they are ordered; by node and step. */
   readonly failing = new Set<string>();
+  /** Duration of every step, ms. */
+  stepTakes = 50;
   /** Decides whether a message arrives; the default lets everything through. */
   passes: (from: NodeName, to: NodeName, message: LeaseMessage) => boolean = () => true;
   /** Messages the test holds back and may deliver by itself. */
@@ -220,10 +222,10 @@ export class CoreCluster {
       machine.datastore = { lineageEpoch: epoch, revision, clean: true, source: 'server' };
     }
     const event: AgentEvent = { kind: 'step_done', step, epoch, ok, detail: ok ? '' : 'made to' };
-    this.flights.push({ at: this.now + 50, to: name, event });
+    this.flights.push({ at: this.now + this.stepTakes, to: name, event });
     if (step === 'check_ready' && ok) {
       const facts: AgentEvent = { kind: 'datastore', facts: machine.datastore };
-      this.flights.push({ at: this.now + 51, to: name, event: facts });
+      this.flights.push({ at: this.now + this.stepTakes + 1, to: name, event: facts });
       this.replicate(name, epoch, machine.datastore.revision);
     }
   }

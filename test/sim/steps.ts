@@ -83,7 +83,8 @@ const plain: Done = { firstRevision: null };
 function perform(world: World, machine: Machine, order: StepEffect): Done | null {
   switch (order.step) {
     case 'install_datastore':
-      if (machine.diskFull > 0) return null;
+      // Whoever follows since the order puts nothing in place any more (replication.ts).
+      if (machine.diskFull > 0 || (machine.follow?.master ?? -1) >= 0) return null;
       return install(world, machine, order.epoch, order.raise, order.from);
     case 'stop_server':
       return stopServer(world, machine);

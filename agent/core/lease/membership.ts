@@ -66,6 +66,8 @@ export function commitWhenKnown(turn: Turn): void {
     leaving: turn.state.leaving.filter((node) => list.members.includes(node)),
   });
   explain(turn, `the voters are ${list.members.join(', ')}.`);
+  // Told at once: until then a voter that is left needs those who are gone (L10).
+  arm(turn, 'renew', turn.now);
 }
 
 /** As holder: somebody's wish. One that is fulfilled already is answered with the list. */

@@ -55,13 +55,13 @@ function couldHaveWon(world: World, winner: Machine, other: Machine, since: numb
 }
 
 /**
- * The lost master, just thawed: the winner has not heard it for longer than a lease may be silent.
- * Nobody waits for its answer, for that wait would be part of every failover.
+ * The lost master, just thawed or booted: the winner has not heard it for longer than a lease may
+ * be silent. Nobody waits for its answer, for that wait would be part of every failover.
  */
 function isTakenForDead(world: World, winner: Machine, other: Machine): boolean {
-  const lastEpoch = Math.max(...world.machines.map(({ server }) => server.epoch));
-  if (other.server.epoch !== lastEpoch) return false;
-  const heard = (winner.state as CoreState).heard[other.name];
+  const { attempt, heard: heardOf } = winner.state as CoreState;
+  if (attempt?.highestOwner !== other.name) return false;
+  const heard = heardOf[other.name];
   return heard === undefined || bootClock(world, winner) - heard >= winner.config.fenceAfter;
 }
 

@@ -1,6 +1,7 @@
 /** One test per bug that the simulator found in the core; test/BUGS.md tells their stories. */
 import { describe, expect, it } from 'vitest';
 import { hasRenewalQuorum } from '../../../agent/core/lease/member-list.ts';
+import type { AgentEvent } from '../../../agent/core/types.ts';
 import { CoreCluster } from '../../golden/core-cluster.ts';
 
 const three = { a: {}, b: {}, c: {} };
@@ -250,5 +251,33 @@ describe('bugs that the simulator found', () => {
     const tries = cluster.trace.filter((line) => line.includes('nobody else has its revisions'));
     expect(tries).toHaveLength(3);
     expect(cluster.serving()).toEqual(['b']);
+  });
+
+  /** The server stops for 3 s, and in that time the successor is switched off and on again. */
+  const withRestartedSuccessor = (event: AgentEvent): CoreCluster => {
+    const cluster = serving();
+    cluster.stepTakes = 3000;
+    cluster.give('a', event);
+    cluster.powerOff('b');
+    cluster.boot('b');
+    cluster.run(4000);
+    cluster.stepTakes = 50;
+    return cluster;
+  };
+
+  it('40: a successor that restarted meanwhile does not get the role at a shutdown', () => {
+    const cluster = withRestartedSuccessor({ kind: 'stopping', why: 'shutdown' });
+    cluster.run(4000);
+    expect(cluster.trace.join('\n')).toContain('a released epoch 1 to c.');
+    expect(cluster.serving()).toEqual(['c']);
+  });
+
+  it('40: nor that of a planned move', () => {
+    const cluster = withRestartedSuccessor(move('b'));
+    cluster.run(4000);
+    expect(cluster.trace.join('\n')).toContain(
+      'reply 7 false b may not ask any more; still master',
+    );
+    expect(cluster.serving()).toEqual(['a']);
   });
 });
