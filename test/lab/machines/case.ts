@@ -1,9 +1,10 @@
 /** What a case is, and what several of them ask. */
-import { availableParallelism, loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FleetShape } from './fleet.ts';
+import { loadPerCore } from './host.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
+import { MOST_LOAD } from './verdict.ts';
 
 export interface CaseReport {
   /** Time without the API, ms; null where the case has no change of server. */
@@ -62,8 +63,6 @@ export const podLives = async (machine: Machine, pid: number): Promise<boolean> 
 
 /** A program of baton's begins within a fifth of this on a calm host, on a Pi too. */
 const SLOW_START_MS = 1000;
-/** Of the last minute: more waiting processes per core leave none for an agent in time. */
-const MOST_LOAD = 4;
 
 /** `load`: of the last minute, per core. */
 export const isStarved = (tookMs: number, load: number): boolean =>
@@ -98,7 +97,7 @@ export const unlessStarved = async (
 ): Promise<Pick<CaseReport, 'wrong' | 'notJudged'>> => {
   if (broken.length === 0) return { wrong: [] };
   const tookMs = Math.round(Math.max(slowestMs, await startMs(machine)));
-  const load = (loadavg()[0] ?? 0) / availableParallelism();
+  const load = loadPerCore();
   if (!isStarved(tookMs, load)) return { wrong: broken };
   const per = load.toFixed(1);
   const why = `(a program takes ${tookMs} ms to begin here, at a load of ${per} per core)`;

@@ -126,13 +126,26 @@ const reboot = async (stage: Stage): Promise<CaseReport> => {
   return { gapMs, lossesAtMs: null, wrong };
 };
 
+/** Who has just started is refused, and asked to try again in a moment; so a person does. */
+const askUntilReady = async (ask: () => Promise<string>): Promise<void> => {
+  for (let tries = 0; ; tries++) {
+    try {
+      await ask();
+      return;
+    } catch (error) {
+      if (tries === 10 || !String(error).includes('try again in a moment')) throw error;
+      await sleep(1000);
+    }
+  }
+};
+
 const move = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();
   const target = await stage.receiver();
   const atMs = Date.now();
   stage.tell(`baton move ${target.name}`);
   const pod = await startPod(old);
-  await old.call('baton', 'move', target.name);
+  await askUntilReady(() => old.call('baton', 'move', target.name));
   const { server, gapMs } = await stage.failover(atMs, old);
   stage.tell(`${server.name} serves after ${gapMs} ms`);
   await stage.settled();

@@ -1,5 +1,6 @@
 /** Programs of the host, with their words in the error when one fails. */
 import { execFile, execFileSync } from 'node:child_process';
+import { availableParallelism, loadavg } from 'node:os';
 import { promisify } from 'node:util';
 import { BatonError } from '../../../shared/errors/baton-error.ts';
 
@@ -56,3 +57,6 @@ export const tryRun = (command: string, args: readonly string[]): void => {
     // Cleaning up: gone already, or never made.
   }
 };
+
+/** Processes that run or wait for a processor, of the last minute. */
+export const loadPerCore = (): number => (loadavg()[0] ?? 0) / availableParallelism();

@@ -7,8 +7,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { cases } from './cases.ts';
-import { labProblem } from './host.ts';
+import { labProblem, loadPerCore } from './host.ts';
 import { type FromCluster, type Plan, type Task, tasksOf, verdictsIn } from './plan.ts';
+import { TaskQueue } from './task-queue.ts';
 
 /** Starts a cluster's process in a network and a mount table of its own. */
 const startCluster = (planFile: string, number: number): ChildProcess =>
@@ -23,14 +24,16 @@ const startCluster = (planFile: string, number: number): ChildProcess =>
   );
 
 /** Feeds one cluster until nothing is left. Errors: `process-failed` when it ends before. */
-const serve = (child: ChildProcess, plan: Plan, left: Task[]): Promise<void> =>
+const serve = (child: ChildProcess, plan: Plan, queue: TaskQueue): Promise<void> =>
   new Promise((resolve, reject) => {
     let under: Task | null = null;
-    child.on('message', (message) => {
+    child.on('message', async (message) => {
       const { verdict } = message as FromCluster;
-      if (verdict !== null) appendFileSync(plan.verdicts, `${JSON.stringify(verdict)}\n`);
-      under = left.shift() ?? null;
-      child.send({ task: under });
+      if (under !== null && verdict !== null && queue.ended(under, verdict)) {
+        appendFileSync(plan.verdicts, `${JSON.stringify(verdict)}\n`);
+      }
+      under = await queue.next();
+      if (child.connected) child.send({ task: under });
     });
     child.on('error', reject);
     child.on('exit', (code) => {
@@ -51,9 +54,10 @@ const main = async (): Promise<void> => {
     });
   }
   const left = tasksOf(plan.options, cases, verdictsIn(plan.verdicts));
+  const queue = new TaskQueue(left, loadPerCore);
   const count = Math.min(plan.options.clusters, left.length);
   const children = Array.from({ length: count }, (_, index) => startCluster(planFile, index + 1));
-  const ends = await Promise.allSettled(children.map((child) => serve(child, plan, left)));
+  const ends = await Promise.allSettled(children.map((child) => serve(child, plan, queue)));
   for (const end of ends) if (end.status === 'rejected') throw end.reason;
 };
 

@@ -28,6 +28,8 @@ export interface Task {
   readonly label: string;
   /** On a cluster that has played before; otherwise on one of its own. */
   readonly reuse: boolean;
+  /** What went wrong in a first try that the host was too busy for; empty before. */
+  readonly before: readonly string[];
 }
 
 /** From inside.ts to a cluster's process; null: no more. */
@@ -46,7 +48,7 @@ export const verdictsIn = (file: string): Verdict[] =>
 
 /** Longest cases first would end sooner side by side; the order of the list reads better. */
 const caseTasks = (names: readonly string[]): Task[] =>
-  names.map((name) => ({ name, label: name, reuse: false }));
+  names.map((name) => ({ name, label: name, reuse: false, before: [] }));
 
 /**
  * Everything that is asked for and not played yet. A series draws the same rounds from the same
@@ -64,7 +66,7 @@ export const tasksOf = (
   const numbers = new Set(played.map(({ label }) => /^round-(\d+)-/.exec(label)?.[1]));
   const drawn = Array.from({ length: rounds }, (_, index) => {
     const { name } = choose();
-    return { name, label: `round-${index + 1}-${name}`, reuse: true };
+    return { name, label: `round-${index + 1}-${name}`, reuse: true, before: [] };
   });
   const left = drawn.filter((_, index) => !numbers.has(String(index + 1)));
   return [...caseTasks(cases), ...left];

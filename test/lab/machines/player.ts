@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { describeOverlap } from '../overlap.ts';
 import type { Case, CaseReport } from './case.ts';
 import { type FleetShape, makeFleet } from './fleet.ts';
+import { loadPerCore } from './host.ts';
 import type { Plan, Task } from './plan.ts';
 import { type Losses, Stage } from './stage.ts';
 import type { Verdict } from './verdict.ts';
@@ -29,6 +30,20 @@ interface Outcome {
   /** Why the story stopped; null when it came to its end. */
   readonly stopped: string | null;
 }
+
+/** `most`: ends it, and gives the highest load per core meanwhile. */
+const watchLoad = (): { most(): number } => {
+  let most = loadPerCore();
+  const timer = setInterval(() => {
+    most = Math.max(most, loadPerCore());
+  }, 1000);
+  return {
+    most() {
+      clearInterval(timer);
+      return most;
+    },
+  };
+};
 
 export class Player {
   readonly #plan: Plan;
@@ -58,7 +73,9 @@ export class Player {
     const startMs = Date.now();
     const writesBefore = stage.workload.acknowledged.length;
     const overlapsBefore = stage.overlaps().length;
+    const busy = watchLoad();
     const { report, losses, stopped } = await this.#outcome(stage, one);
+    const load = busy.most();
     const overlaps = stage.overlaps().slice(overlapsBefore);
     const wrong = stopped === null ? [] : [stopped];
     wrong.push(...report.wrong);
@@ -76,7 +93,8 @@ export class Player {
       lostOld: losses.old,
       lostRecent: losses.recent,
       atRiskMs: losses.atRiskMs,
-      notJudged: report.notJudged ?? [],
+      load,
+      notJudged: [...task.before, ...(report.notJudged ?? [])],
       wrong,
     };
     this.#report(stage, verdict);

@@ -16,11 +16,23 @@ export interface Verdict {
   readonly lostOld: number;
   readonly lostRecent: number;
   readonly atRiskMs: number;
+  /** Most processes per core that waited for one meanwhile, as `loadavg` counts over a minute. */
+  readonly load: number;
   /** What this host was too slow to test. */
   readonly notJudged: readonly string[];
   /** Empty: all is well. */
   readonly wrong: readonly string[];
 }
+
+/** More waiting processes per core leave none for an agent in time. */
+export const MOST_LOAD = 4;
+
+/**
+ * Whether it says more about the host than about baton. Two servers, or answers after a thaw, are
+ * wrong on any host.
+ */
+export const isHostsFault = ({ load, wrong, twoServers, thawedAnswers }: Verdict): boolean =>
+  wrong.length > 0 && load >= MOST_LOAD && twoServers === 0 && (thawedAnswers ?? 0) === 0;
 
 const sum = (all: readonly Verdict[], of: (one: Verdict) => number): number =>
   all.reduce((total, one) => total + of(one), 0);

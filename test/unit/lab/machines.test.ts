@@ -1,14 +1,17 @@
 /** The machine lab's own judgement: which cases are played, and what a run adds up to. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isStarved } from '../../lab/machines/case.ts';
 import { cases } from '../../lab/machines/cases.ts';
 import { readMachineLabOptions } from '../../lab/machines/options.ts';
-import { tasksOf } from '../../lab/machines/plan.ts';
+import { type Task, tasksOf } from '../../lab/machines/plan.ts';
 import { seededChoice } from '../../lab/machines/rounds.ts';
+import { TaskQueue } from '../../lab/machines/task-queue.ts';
 import {
   caseTable,
   closingLine,
+  isHostsFault,
   machineFigures,
   type Verdict,
 } from '../../lab/machines/verdict.ts';
@@ -85,22 +88,24 @@ describe('a series', () => {
   });
 });
 
+const good: Verdict = {
+  name: 'power-cut',
+  label: 'power-cut',
+  seconds: 20,
+  gapMs: 9000,
+  powerCut: true,
+  thawedAnswers: null,
+  twoServers: 0,
+  acknowledged: 100,
+  lostOld: 0,
+  lostRecent: 1,
+  atRiskMs: 20,
+  load: 1,
+  notJudged: [],
+  wrong: [],
+};
+
 describe('figures', () => {
-  const good: Verdict = {
-    name: 'power-cut',
-    label: 'power-cut',
-    seconds: 20,
-    gapMs: 9000,
-    powerCut: true,
-    thawedAnswers: null,
-    twoServers: 0,
-    acknowledged: 100,
-    lostOld: 0,
-    lostRecent: 1,
-    atRiskMs: 20,
-    notJudged: [],
-    wrong: [],
-  };
   const figures = (all: readonly Verdict[], planned: number) =>
     new Map(machineFigures(all, planned, true).map((one) => [one.name, one]));
   const value = (all: readonly Verdict[], planned: number, name: string) =>
@@ -142,5 +147,55 @@ describe('figures', () => {
 
   test('the table says what was wrong', () => {
     expect(caseTable([{ ...good, wrong: ['nobody serves'] }])[0]).toContain('WRONG: nobody serves');
+  });
+});
+
+describe('which cluster plays what', () => {
+  const tasks = tasksOf({ cases: ['a', 'b', 'c'], rounds: 0, seed: 1 }, [], []);
+  const late: Verdict = { ...good, load: 9, wrong: ['nobody serves'] };
+  const names = (...all: (Task | null)[]) => all.map((one) => one?.name ?? null);
+
+  test('side by side while the host has room', async () => {
+    const queue = new TaskQueue(tasks, () => 3.9, 1);
+    expect(names(await queue.next(), await queue.next(), await queue.next())).toEqual([
+      ...['a', 'b', 'c'],
+    ]);
+    expect(await queue.next()).toBeNull();
+  });
+
+  test('one at a time where processors are scarce', async () => {
+    let load = 4;
+    const queue = new TaskQueue(tasks, () => load, 1);
+    const first = await queue.next();
+    const waits = queue.next();
+    const early = await Promise.race([waits, sleep(30).then(() => 'nothing yet')]);
+    expect(early).toBe('nothing yet');
+    if (first !== null) queue.ended(first, good);
+    expect(names(await waits)).toEqual(['b']);
+    const third = queue.next();
+    load = 1;
+    expect(names(await third)).toEqual(['c']);
+  });
+
+  test('what a busy host broke is played once more, alone, and its first try is told', async () => {
+    const queue = new TaskQueue(tasks.slice(0, 2), () => 1, 1);
+    const [a, b] = [await queue.next(), await queue.next()] as [Task, Task];
+    expect(queue.ended(a, late)).toBe(false);
+    expect(await queue.next()).toBeNull(); // The other one still plays.
+    expect(queue.ended(b, good)).toBe(true);
+    const again = (await queue.next()) as Task;
+    expect(again).toMatchObject({ name: 'a', reuse: false });
+    expect(again.before).toEqual(['first try, at a load of 9.0: nobody serves']);
+    expect(queue.ended(again, late)).toBe(true);
+    expect(await queue.next()).toBeNull();
+  });
+
+  test.each([
+    ['on a calm host', { load: 3.9 }],
+    ['with two servers', { twoServers: 1 }],
+    ['with answers after a thaw', { thawedAnswers: 1 }],
+  ])('what is wrong %s is final', (_name, change) => {
+    expect(isHostsFault(late)).toBe(true);
+    expect(isHostsFault({ ...late, ...change })).toBe(false);
   });
 });
