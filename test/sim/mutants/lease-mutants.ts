@@ -336,6 +336,7 @@ const core: readonly Mutant[] = [
       name: 'candidate-ignores-a-newer-list',
       breaks: 'L4, L10',
       edits: [
+        olderList,
         {
           file: candidate,
           find: 'if (compareLists(message.list, attempt.list) > 0) {',
