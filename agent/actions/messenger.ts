@@ -35,8 +35,6 @@ export interface MessengerOptions {
 export interface Messenger {
   send(to: NodeName, message: LeaseMessage): void;
   receive(claimedFrom: string, bytes: Uint8Array): void;
-  /** Messages that did not open, by reason. */
-  refusals(): Readonly<Record<string, number>>;
 }
 
 /** Copies of one message on other paths arrive within this time. */
@@ -48,7 +46,6 @@ const REMEMBERED = 256;
 export function messenger(options: MessengerOptions): Messenger {
   const { keyring, clock, paths } = options;
   const recent = new Map<string, number>();
-  const counts: Record<string, number> = {};
   const told = new Set<string>();
 
   const isCopy = (mac: string): boolean => {
@@ -62,7 +59,6 @@ export function messenger(options: MessengerOptions): Messenger {
     if (recent.size > REMEMBERED && !oldest.done) recent.delete(oldest.value);
   };
   const refuse = (from: string, reason: LeaseRefusal): void => {
-    counts[reason] = (counts[reason] ?? 0) + 1;
     const what = `${from} ${reason}`;
     // Bounded: names come from the network.
     if (told.has(what) || told.size >= REMEMBERED) return;
@@ -79,7 +75,6 @@ export function messenger(options: MessengerOptions): Messenger {
       } catch (error) {
         if (isBatonError(error) && error.kind === 'invariant') throw error;
         // A path that throws is a path that lost the message.
-        counts['path-failed'] = (counts['path-failed'] ?? 0) + 1;
       }
     },
     receive(claimedFrom, bytes) {
@@ -93,6 +88,5 @@ export function messenger(options: MessengerOptions): Messenger {
       remember(mac);
       options.onMessage(opened.from, opened.message);
     },
-    refusals: () => counts,
   };
 }

@@ -6,7 +6,12 @@
  */
 
 import { isBatonError } from '../../shared/errors/baton-error.ts';
-import { type BusNotice, type MqttBus, mqttBus } from '../../shared/net/mqtt-bus.ts';
+import {
+  type BrokerAddress,
+  type BusNotice,
+  type MqttBus,
+  mqttBus,
+} from '../../shared/net/mqtt-bus.ts';
 import { type LinkProblem, pskLinks } from '../../shared/net/psk-links.ts';
 import { openReaderRelay, type ReaderRelay } from '../../shared/net/reader-relay.ts';
 import type { FrameConnection, LinkNetwork } from '../../shared/ports/network.ts';
@@ -114,19 +119,22 @@ function refusalText(from: string, reason: LeaseRefusal): string {
   );
 }
 
+const brokersOf = ({ settings }: Place): readonly BrokerAddress[] =>
+  settings.cluster.nodes
+    .filter(({ coordinator }) => coordinator)
+    .map(({ name, address, mqtt_port }) => ({ name, host: address, port: mqtt_port }));
+
 function openBus(
   place: Place,
   peers: PeerReports,
   onLease: (from: string, bytes: Uint8Array) => void,
 ): MqttBus {
-  const { settings, self, keyring, clock, random, bootId } = place;
+  const { self, keyring, clock, random, bootId } = place;
   let order = '';
   const bus = mqttBus({
     node: self.name,
     bootId,
-    brokers: settings.cluster.nodes
-      .filter(({ coordinator }) => coordinator)
-      .map(({ name, address, mqtt_port }) => ({ name, host: address, port: mqtt_port })),
+    brokers: brokersOf(place),
     credentials: keyring.brokerPsk(),
     clock,
     random,
@@ -192,9 +200,7 @@ async function readerRelay(place: Place): Promise<ReaderRelay | null> {
       at: { host, port },
       node: self.name,
       key: keyring.brokerPsk().key,
-      brokers: settings.cluster.nodes
-        .filter(({ coordinator }) => coordinator)
-        .map(({ name, address, mqtt_port }) => ({ name, host: address, port: mqtt_port })),
+      brokers: brokersOf(place),
       clock,
     });
   } catch (error) {

@@ -22,7 +22,6 @@ import type { Place } from './place.ts';
 
 /** A server on a slow card, with a VACUUM of a large datastore before it. */
 const READY_LIMIT = seconds(180);
-/** k3s's own supervisor port is the API's; the two older ones are not served any more. */
 const LOOPBACK = '127.0.0.1';
 
 export interface Machine {
@@ -48,7 +47,8 @@ export async function assembleMachine(place: Place, needs: MachineNeeds): Promis
   const units = unitManager(place);
   const dataPath =
     settings.network.data_path_gate === 'nft'
-      ? await nftGate(processes, [k3s.api_port])
+      ? // k3s's own supervisor port is the API's; the two older ones are not served any more.
+        await nftGate(processes, [k3s.api_port])
       : openDataPath;
   const gate = createGate({
     files,

@@ -4,7 +4,6 @@ import { generateClusterKey } from '../../shared/crypto/key-file.ts';
 import { clusterKeyring } from '../../shared/crypto/keyring.ts';
 import { connectionBounds } from '../../shared/net/frame-connection.ts';
 import { pskLinks } from '../../shared/net/psk-links.ts';
-import { fakeClock } from '../../shared/ports/fakes/fake-clock.ts';
 import { memoryNetwork } from '../../shared/ports/fakes/memory-network.ts';
 import type {
   Frame,
@@ -48,7 +47,7 @@ const implementations: readonly [string, () => Join][] = [
   [
     'memory network',
     () => {
-      const network = memoryNetwork(fakeClock(), bounds);
+      const network = memoryNetwork(bounds);
       const knows = nodes.map(({ name }) => name);
       return (name, cluster = 'ours') => network.join({ name, key: cluster, knows });
     },

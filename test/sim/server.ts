@@ -10,7 +10,7 @@
 import { feed } from './agent-process.ts';
 import { stepDone } from './steps.ts';
 import { settleWrites, startStreaming } from './stream.ts';
-import { bootClock, disturb, happening, type Machine, trueTime, type World } from './world.ts';
+import { bootClock, disturb, happening, type Machine, type World } from './world.ts';
 
 /** DESIGN section 3: dead man's period and kill time; the same figures as in timing-rules.ts. */
 const deadmanPeriod = 1000;
@@ -206,7 +206,3 @@ function deadmanIsContent(world: World, machine: Machine): boolean {
   if (file.bootId !== machine.bootId && !world.flaws.gateIgnoresBoot) return false;
   return bootClock(world, machine) < file.deadline;
 }
-
-/** For the trace: when the kernel would shut the data path if nothing renewed it. */
-export const gateDeadline = (machine: Machine): number =>
-  machine.leaseFile === null ? 0 : trueTime(machine, machine.leaseFile.deadline);

@@ -36,7 +36,3 @@ export function hearWall(turn: Turn, _from: NodeName, wallMs: number, synchronis
     update(turn, { newestWall: wallMs });
   }
 }
-
-/** How far this node's clock is behind the newest time seen; 0 when it is not. */
-export const clockBehind = (state: CoreState, now: Instant): number =>
-  Math.max(0, newestWall(state, now) - ownWall(state, now));

@@ -16,8 +16,6 @@ import type { Frame, FrameConnection, LinkPurpose } from '../network.ts';
 export class MemoryConnection implements FrameConnection {
   readonly peer: string;
   readonly purpose: LinkPurpose;
-  /** False while the cable is unplugged: what is sent vanishes. */
-  carries: () => boolean = () => true;
   #other: MemoryConnection | null = null;
   readonly #bounds: ConnectionBounds;
   readonly #decoder: FrameDecoder;
@@ -47,14 +45,14 @@ export class MemoryConnection implements FrameConnection {
   answers(): Promise<boolean> {
     const other = this.#other;
     const listening = other?.isOpen === true && other.#frameHandler !== null;
-    return Promise.resolve(this.isOpen && this.carries() && listening);
+    return Promise.resolve(this.isOpen && listening);
   }
 
   send(frame: Frame): boolean {
     refuseOwnType(frame);
     if (this.#closedBecause !== null || this.#queued >= this.#bounds.queue) return false;
     const bytes = encodeFrame(frame, this.#bounds.frame);
-    if (this.carries()) this.#other?.take(bytes);
+    this.#other?.take(bytes);
     return true;
   }
 
@@ -76,7 +74,7 @@ export class MemoryConnection implements FrameConnection {
   close(reason: string): void {
     if (this.#closedBecause !== null) return;
     this.finish(reason);
-    if (!this.carries() || this.#other === null) return;
+    if (this.#other === null) return;
     this.#other.#goodbye = `the peer closed: ${reason.slice(0, 200)}`;
     this.#other.#pump();
   }

@@ -3,8 +3,8 @@
  * real one refuses: another key, an unknown name, a wrong address, a second machine of one name, a
  * port that is taken.
  *
- * Has no bytes, so no frame can be broken, and no keepalive: a peer falls silent with `unplug` and
- * its links end with `tear`. Time passes only for a dial that nobody answers.
+ * Has no bytes, so no frame can be broken, no keepalive, and no time: whoever dials is answered at
+ * once.
  */
 import type { BatonError } from '../../errors/baton-error.ts';
 import type { ConnectionBounds } from '../../net/frame-connection.ts';
@@ -12,13 +12,10 @@ import { LinkRivals } from '../../net/frame-rivals.ts';
 import {
   type DialTarget,
   dialRefused,
-  dialTimeout,
   nobodyListens,
   portInUse,
   refusedKey,
 } from '../../net/psk-link-errors.ts';
-import type { Duration } from '../../time/duration.ts';
-import type { Clock } from '../clock.ts';
 import type { FrameConnection, LinkNetwork, LinkPurpose } from '../network.ts';
 import { MemoryConnection } from './memory-connection.ts';
 
@@ -33,11 +30,6 @@ export interface MemoryNode {
 export interface MemoryNetwork {
   /** One process on a node; called again it is a new life, or another machine of that name. */
   join(node: MemoryNode): LinkNetwork;
-  /** From now on nothing reaches the node and nothing leaves it; its links stay open. */
-  unplug(name: string): void;
-  plugIn(name: string): void;
-  /** Ends all links of the node at both ends, without a goodbye. */
-  tear(name: string, reason: string): void;
 }
 
 interface Listening {
@@ -58,26 +50,17 @@ const FIRST_FREE_PORT = 40_000;
 
 type Bounds = Readonly<Record<LinkPurpose, ConnectionBounds>>;
 
-export function memoryNetwork(clock: Clock, bounds?: Bounds): MemoryNetwork {
-  return new NetworkInMemory(clock, bounds);
-}
-
-interface Link {
-  readonly ends: readonly string[];
-  readonly pair: readonly MemoryConnection[];
+export function memoryNetwork(bounds?: Bounds): MemoryNetwork {
+  return new NetworkInMemory(bounds);
 }
 
 class NetworkInMemory implements MemoryNetwork {
-  readonly #clock: Clock;
   readonly #bounds: Bounds | undefined;
   readonly #ports = new Map<string, Listening>();
-  readonly #links: Link[] = [];
-  readonly #unplugged = new Set<string>();
   #nextPort = FIRST_FREE_PORT;
   #lives = 0;
 
-  constructor(clock: Clock, bounds: Bounds | undefined) {
-    this.#clock = clock;
+  constructor(bounds: Bounds | undefined) {
     this.#bounds = bounds;
   }
 
@@ -87,22 +70,8 @@ class NetworkInMemory implements MemoryNetwork {
     const life = { node, word, rivals: new LinkRivals<MemoryConnection>() };
     return {
       listen: async (address, onConnection) => this.#listen(life, address, onConnection),
-      dial: (target, timeout) => this.#dialWithin(life, target, timeout),
+      dial: (target) => this.#dial(life, target),
     };
-  }
-
-  unplug(name: string): void {
-    this.#unplugged.add(name);
-  }
-
-  plugIn(name: string): void {
-    this.#unplugged.delete(name);
-  }
-
-  tear(name: string, reason: string): void {
-    for (const { ends, pair } of this.#links) {
-      if (ends.includes(name)) for (const end of pair) end.finish(reason);
-    }
   }
 
   #listen(
@@ -123,11 +92,6 @@ class NetworkInMemory implements MemoryNetwork {
     return { port, close };
   }
 
-  #dialWithin(life: Life, target: Target, timeout: Duration): Promise<FrameConnection> {
-    if (this.#carries(life.node.name, target.node)) return this.#dial(life, target);
-    return new Promise((_, reject) => this.#clock.in(timeout, () => reject(dialTimeout(target))));
-  }
-
   async #dial(life: Life, target: Target): Promise<FrameConnection> {
     const { node, host, port, purpose } = target;
     const listening = this.#ports.get(`${host}:${port}`);
@@ -135,7 +99,6 @@ class NetworkInMemory implements MemoryNetwork {
     const { self, refusal } = greet(life, listening.life, target);
     if (refusal !== null) throw refusal;
     const [dialled, taken] = MemoryConnection.pair(self, node, purpose, this.#bounds?.[purpose]);
-    for (const one of [dialled, taken]) one.carries = () => this.#carries(self, node);
     const { rivals, word } = listening.life;
     const admitted = [
       await rivals.admit(self, life.word, () => taken),
@@ -144,14 +107,9 @@ class NetworkInMemory implements MemoryNetwork {
     if (admitted.includes('rival')) {
       throw dialRefused('duplicate-node', target, 'two machines run under that node name');
     }
-    this.#links.push({ ends: [self, node], pair: [dialled, taken] });
     listening.taken.add(taken);
     listening.onConnection(taken);
     return dialled;
-  }
-
-  #carries(one: string, other: string): boolean {
-    return !this.#unplugged.has(one) && !this.#unplugged.has(other);
   }
 }
 

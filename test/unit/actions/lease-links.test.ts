@@ -66,7 +66,7 @@ const hello = Buffer.from('hello');
 
 test('two nodes that dial each other hear each message once', async () => {
   const clock = fakeClock();
-  const network = memoryNetwork(clock);
+  const network = memoryNetwork();
   const one = await start(network, clock, 'pi1', ['pi2']);
   const two = await start(network, clock, 'pi2', ['pi1']);
   await pass(clock, 2000);
@@ -82,7 +82,7 @@ test('two nodes that dial each other hear each message once', async () => {
 
 test('a node that is gone is told once, dialled on, and found again within seconds', async () => {
   const clock = fakeClock();
-  const network = memoryNetwork(clock);
+  const network = memoryNetwork();
   const one = await start(network, clock, 'pi1', []);
   const witness = await start(network, clock, 'pi3', ['pi1']);
   await pass(clock, 1000);
@@ -101,7 +101,7 @@ test('a node that is gone is told once, dialled on, and found again within secon
 
 test('a refusal is told once, with what it is, however often it is repeated', async () => {
   const clock = fakeClock();
-  const network = memoryNetwork(clock);
+  const network = memoryNetwork();
   await start(network, clock, 'pi1', []);
   const foreign = await start(network, clock, 'pi2', ['pi1'], 'theirs');
   await pass(clock, 60_000);
@@ -110,7 +110,7 @@ test('a refusal is told once, with what it is, however often it is repeated', as
 
 test('a second machine under one name learns it, also when the other node was away', async () => {
   const clock = fakeClock();
-  const network = memoryNetwork(clock);
+  const network = memoryNetwork();
   await start(network, clock, 'pi2', ['pi1']);
   await pass(clock, 5000);
   const one = await start(network, clock, 'pi1', []);
@@ -133,7 +133,7 @@ test('a second machine under one name learns it, also when the other node was aw
 
 test('bulk connections are handed on untouched', async () => {
   const clock = fakeClock();
-  const network = memoryNetwork(clock);
+  const network = memoryNetwork();
   const one = await start(network, clock, 'pi1', []);
   const dialler = network.join({ name: 'pi2', key: 'ours' });
   await dialler.dial({ node: 'pi1', host, port: 1, purpose: 'bulk' }, seconds(1));
@@ -143,7 +143,7 @@ test('bulk connections are handed on untouched', async () => {
 
 test('a node that piles up links keeps only the newest few', async () => {
   const clock = fakeClock();
-  const network = memoryNetwork(clock);
+  const network = memoryNetwork();
   const one = await start(network, clock, 'pi1', []);
   const dialler = network.join({ name: 'pi2', key: 'ours' });
   const closed: number[] = [];

@@ -59,18 +59,16 @@ test('an altered copy that comes first does not suppress the message', () => {
   expect(refused).toEqual(['a seal-wrong']);
 });
 
-test('another cluster key is counted each time and told once', () => {
+test('another cluster key is told once', () => {
   const { letters, heard, refused } = make('b');
   for (let count = 0; count < 5; count += 1) letters.receive('a', sealed('a', 2));
   expect([heard, refused]).toEqual([[], ['a seal-wrong']]);
-  expect(letters.refusals()).toEqual({ 'seal-wrong': 5 });
 });
 
 test('a path that throws is a path that lost the message', () => {
   const { letters, sent } = make('a');
   letters.send('b', message);
   expect(sent).toHaveLength(1);
-  expect(letters.refusals()).toEqual({ 'path-failed': 1 });
 });
 
 test('random bytes are refused, whatever they are, and names fill no memory', () => {
