@@ -47,12 +47,7 @@ const clocks = async (stage: Stage): Promise<CaseReport> => {
   const broken = await unmoved(stage, second, epoch);
   const claim = await unlessStarved(stage, second, { atMs: jumpMs, broken });
   const old = await stage.server();
-  const atMs = await old.cutPower();
-  stage.tell(`${old.name}, the server, has lost its power`);
-  const { server, gapMs } = await stage.failover(atMs, old);
-  stage.tell(`${server.name} serves after ${gapMs} ms`);
-  await old.boot();
-  await stage.settled();
+  const { gapMs, atMs } = await stage.loseServer(old);
   for (const machine of machines) if (machine !== old) await takeClock(machine);
   await stage.settled();
   const { notJudged = [] } = claim;

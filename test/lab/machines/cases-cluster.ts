@@ -70,12 +70,7 @@ const twoNodes = async (stage: Stage): Promise<CaseReport> => {
 const withWitness = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();
   const witness = stage.fleet.machines.at(-1) as Machine;
-  const atMs = await old.cutPower();
-  stage.tell(`${old.name}, the server, has lost its power`);
-  const { server, gapMs } = await stage.failover(atMs, old);
-  stage.tell(`${server.name} serves after ${gapMs} ms`);
-  await old.boot();
-  await stage.settled();
+  const { server, gapMs, atMs } = await stage.loseServer(old);
   const { epoch } = stage.observer;
   const lostMs = await witness.cutPower();
   stage.tell(`${witness.name}, the witness, has lost its power`);
@@ -98,7 +93,6 @@ const split = async (stage: Stage): Promise<CaseReport> => {
   const names = lesser.map(({ name }) => name).join(' and ');
   stage.tell(`the bridge is broken: ${names} on one side, the others on the other`);
   const { server, gapMs } = await stage.failover(atMs, old);
-  stage.tell(`${server.name} serves after ${gapMs} ms`);
   await sleep(WATCH_MS);
   const late = answersOf(stage, old, atMs + GATE_MS);
   for (const machine of lesser) machine.moveAway(false);
@@ -133,7 +127,6 @@ const membersChange = async (stage: Stage): Promise<CaseReport> => {
   const [said, leftMs] = await Promise.all([words(leaver, 'baton leave'), first.cutPower()]);
   stage.tell(`${leaver.name} leaves as ${first.name}, the server, dies: ${said.split('\n')[0]}`);
   const { server: second, gapMs } = await stage.failover(leftMs, first);
-  stage.tell(`${second.name} serves after ${gapMs} ms`);
   await first.boot();
   await leaver.call('systemctl', 'restart', 'baton-agent.service');
   await stage.settled();
@@ -144,7 +137,6 @@ const membersChange = async (stage: Stage): Promise<CaseReport> => {
   ]);
   stage.tell(`${leaver.name} leaves and returns as ${second.name}, the server, dies`);
   const again = await stage.failover(backMs, second);
-  stage.tell(`${again.server.name} serves after ${again.gapMs} ms`);
   await second.boot();
   await stage.settled();
   const wrong = before.old === 0 ? [] : [`${before.old} acknowledged writes are gone`];

@@ -86,8 +86,7 @@ const withoutReplicas = async (stage: Stage): Promise<string[]> => {
 const withReplicas = async (stage: Stage, reversed: boolean): Promise<CaseReport> => {
   const savedMs = await replicasSaved(stage);
   const { last, atMs } = await allButLast(stage, reversed);
-  const { server, gapMs } = await stage.failover(atMs, last);
-  stage.tell(`${server.name} serves after ${gapMs} ms`);
+  const { gapMs } = await stage.failover(atMs, last);
   const lost = await stage.losses(savedMs);
   await last.boot();
   const wrong: string[] = [];
@@ -120,7 +119,6 @@ const fullDisk = async (stage: Stage): Promise<CaseReport> => {
   const atMs = await old.cutPower();
   stage.tell(`${old.name}, the server, has lost its power; the card of ${full.name} is full`);
   const { server, gapMs } = await stage.failover(atMs, old);
-  stage.tell(`${server.name} serves after ${gapMs} ms`);
   const tries = stage.observer.holders.filter((one) => one.node === full.name && one.epoch > epoch);
   full.disk.fill(null);
   await old.boot();

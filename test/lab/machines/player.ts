@@ -2,12 +2,13 @@
  * Plays cases on one cluster of machines and judges them. Lives in a process whose network and
  * mounts are that cluster's own (cluster.ts).
  */
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describeOverlap } from '../overlap.ts';
 import type { Case, CaseReport } from './case.ts';
 import { type FleetShape, makeFleet } from './fleet.ts';
 import { loadPerCore } from './host.ts';
+import type { Machine } from './machine.ts';
 import type { Plan, Task } from './plan.ts';
 import { type Losses, Stage } from './stage.ts';
 import type { Verdict } from './verdict.ts';
@@ -30,6 +31,10 @@ interface Outcome {
   /** Why the story stopped; null when it came to its end. */
   readonly stopped: string | null;
 }
+
+/** With times; nothing when the machine is too far gone to say it. */
+const journalOf = (machine: Machine): Promise<string> =>
+  machine.call('journalctl', '--boot', '--output=short-precise', '--no-pager').catch(() => '');
 
 /** `most`: ends it, and gives the highest load per core meanwhile. */
 const watchLoad = (): { most(): number } => {
@@ -97,7 +102,7 @@ export class Player {
       notJudged: [...task.before, ...(report.notJudged ?? [])],
       wrong,
     };
-    this.#report(stage, verdict);
+    await this.#report(stage, verdict);
     if (stopped !== null || overlaps.length > 0) await this.close();
     return verdict;
   }
@@ -142,7 +147,7 @@ export class Player {
   }
 
   /** Says what came of it, and keeps the machines' words of a case that went wrong. */
-  #report(stage: Stage, verdict: Verdict): void {
+  async #report(stage: Stage, verdict: Verdict): Promise<void> {
     const { label, seconds, lostRecent, notJudged, wrong } = verdict;
     for (const sentence of notJudged) this.tell(`not judged: ${sentence}`);
     for (const sentence of wrong) this.tell(`WRONG: ${sentence}`);
@@ -153,8 +158,11 @@ export class Player {
     }
     const folder = join(this.#plan.failures, label);
     mkdirSync(folder, { recursive: true });
-    for (const { name, console: log } of stage.fleet.machines) {
-      if (existsSync(log)) cpSync(log, join(folder, `${name}.log`));
+    for (const machine of stage.fleet.machines) {
+      if (existsSync(machine.console)) cpSync(machine.console, join(folder, `${machine.name}.log`));
+      // The console knows no times; the journal ends with the power.
+      const journal = machine.on && !machine.frozen ? await journalOf(machine) : '';
+      if (journal !== '') writeFileSync(join(folder, `${machine.name}.journal`), journal);
     }
     this.tell(`the machines' words: ${folder}`);
   }

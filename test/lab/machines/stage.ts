@@ -127,7 +127,7 @@ export class Stage {
     return '';
   }
 
-  /** Waits until a server other than `old` takes writes after the fault at `atMs`. */
+  /** Waits until a server other than `old` takes writes after the fault at `atMs`, and tells it. */
   async failover(atMs: number, old: Machine | null): Promise<Failover> {
     const limit = SERVER_LIMIT_MS;
     const ready = await this.waitFor('another server that is ready', limit, () =>
@@ -137,10 +137,19 @@ export class Stage {
       this.workload.firstAcknowledged(Math.max(atMs, ready.atMs - 1000), ready.node),
     );
     const before = this.workload.lastAcknowledged(first.atMs, old?.name);
-    return {
-      server: this.fleet.machine(ready.node),
-      gapMs: first.atMs - (before?.atMs ?? atMs),
-    };
+    const gapMs = first.atMs - (before?.atMs ?? atMs);
+    this.tell(`${ready.node} serves after ${gapMs} ms`);
+    return { server: this.fleet.machine(ready.node), gapMs };
+  }
+
+  /** The server loses its power, another one serves, and the lost one returns as a receiver. */
+  async loseServer(old: Machine): Promise<Failover & { readonly atMs: number }> {
+    const atMs = await old.cutPower();
+    this.tell(`${old.name}, the server, has lost its power`);
+    const failover = await this.failover(atMs, old);
+    await old.boot();
+    await this.settled();
+    return { ...failover, atMs };
   }
 
   /** What the present server has not, of what was acknowledged; each loss is told once. */
