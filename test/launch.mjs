@@ -97,7 +97,7 @@ const sum = (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.faile
 /** The README's test command: every test of vitest, then fresh schedules of the simulator. */
 const test = async (node, args) => {
   const tests = await vitest(node, args);
-  return close(args.length > 0 ? tests : sum(tests, await simulate(node, 20_000)));
+  return close(args.length > 0 ? tests : sum(tests, await simulate(node, 50_000)));
 };
 
 const check = async (node) =>
