@@ -32,6 +32,8 @@ const nextStep: Partial<Record<Step, Step>> = {
   start_server: 'check_ready',
 };
 
+const nothing = { lineage_epoch: 0, revision: 0 };
+
 /** Exits further apart than this are not a crash loop. */
 const restartMemory = minutes(10);
 
@@ -147,9 +149,9 @@ function isReplaceable({ state, now, config }: Turn): boolean {
   const { wonWith, positions, heard } = state;
   if (wonWith === null) return true;
   return eligibleNodes(config).some((node) => {
-    const [held, at] = [positions[node], heard[node]];
-    if (node === config.node || held === undefined || at === undefined) return false;
-    return now - at <= config.fenceAfter && comparePositions(held, wonWith) >= 0;
+    const at = heard[node];
+    if (node === config.node || at === undefined || now - at > config.fenceAfter) return false;
+    return comparePositions(positions[node] ?? nothing, wonWith) >= 0;
   });
 }
 

@@ -118,14 +118,14 @@ test.each(fullDisks)(
     const others = ['first', 'full', 'third'].filter((name) => name !== master.node);
     await written(one, master.node, others);
     if (master.node === 'full') {
-      expect(await one.command('full', { name: 'move', to: 'first' })).toMatchObject({ ok: true });
+      await one.move('full', 'first');
       await one.serving(60_000, 'full');
     }
     const from = master.node === 'full' ? 'first' : master.node;
     const held = await one.serving(60_000, 'full');
     await follows(one, 'full', held.epoch);
 
-    expect(await one.command(from, { name: 'move', to: 'full' })).toMatchObject({ ok: true });
+    await one.move(from, 'full');
     const said = (): string => readFileSync(one.node('full').log, 'utf8');
     await one.until('the promotion on the full disk fails', 30_000, async () =>
       /gives the role back: install_datastore failed.*(disk|space)/.test(said()) ? true : null,

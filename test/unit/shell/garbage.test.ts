@@ -115,7 +115,7 @@ test('a node that has gone mad moves nobody, ends nobody and fills no log', asyn
   for (const name of names) one.start(name);
   // Every voter is needed to found a cluster; then c is ended, and not as master.
   const first = await one.serving(60_000);
-  if (first.node === 'c') await one.command('c', { name: 'move', to: 'a' });
+  if (first.node === 'c') await one.move('c', 'a');
   const master = await one.serving(60_000, 'c');
   one.crash('c');
 
