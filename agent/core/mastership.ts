@@ -95,6 +95,7 @@ function hear(turn: Turn, from: NodeName, message: LeaseMessage): void {
       if (isHeld(turn.state, message.ballot)) return holderPromise(turn, from, message);
       return candidatePromise(turn, from, message);
     case 'refuse':
+      if (message.position !== null) hearPositions(turn, from, [message.position]);
       if (isHeld(turn.state, message.ballot)) return holderRefuse(turn, from, message);
       return candidateRefuse(turn, from, message);
     case 'propose':

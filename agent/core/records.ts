@@ -66,6 +66,7 @@ const runState = read.fields<RunState>({
   held: read.nullable(held),
   cold_until: read.bootInstant,
   yield_until: read.bootInstant,
+  yield_epoch: read.counter,
   handed: read.counter,
   sit_out_until: read.bootInstant,
   left: read.flag,

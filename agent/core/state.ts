@@ -74,6 +74,8 @@ export interface RunState {
   readonly cold_until: Instant;
   /** L14: end of the one yielding of this vacancy; 0 when it has not been used. */
   readonly yield_until: Instant;
+  /** Lineage epoch of the replica that it yielded to. */
+  readonly yield_epoch: number;
   /** L13: epoch of a clean release that named this node; 0 when there is none. */
   readonly handed: number;
   readonly sit_out_until: Instant;
@@ -223,6 +225,7 @@ export const freshRun: RunState = {
   held: null,
   cold_until: never,
   yield_until: never,
+  yield_epoch: 0,
   handed: 0,
   sit_out_until: never,
   left: false,

@@ -84,6 +84,8 @@ export interface Refuse {
   readonly list: MemberList | null;
   /** Milliseconds until the voter could answer otherwise (running lease, silence); 0 unknown. */
   readonly retry_after_ms: number;
+  /** L14: a voter that is silent tells how far its replica goes; null when it may not be master. */
+  readonly position: Position | null;
   readonly reason: string;
 }
 

@@ -52,6 +52,7 @@ const schemas: {
     epoch_owner: v.nullable(nodeName),
     list: v.nullable(memberList),
     retry_after_ms: timeSpan,
+    position: v.nullable(position),
     reason: text,
   }),
   propose: v.object({
@@ -128,6 +129,7 @@ export const speaksForItself = (from: string, message: LeaseMessage): boolean =>
     case 'propose':
       return message.ballot.node === from && message.owner === from;
     case 'accept':
+    case 'refuse':
       return message.position === null || message.position.node === from;
     case 'release':
       return message.ballot.node === from;

@@ -25,7 +25,7 @@ import { comparePositions, hearPositions, ownPosition } from './positions.ts';
 import { isVoter } from './roles.ts';
 import { countAccept, sendRound } from './rounds.ts';
 import { emptyRefusal } from './rows.ts';
-import { earliestAttempt, mayAsk, scheduleAttempt, yieldOnce } from './vacancy.ts';
+import { earliestAttempt, hasYielded, mayAsk, scheduleAttempt, yieldOnce } from './vacancy.ts';
 import { adoptList, answerPrepare, hearRelease, seeCounter } from './voter.ts';
 import { hearWall } from './wall.ts';
 
@@ -141,8 +141,9 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
   const vouched = turn.state.run.handed !== 0 && turn.state.run.handed === attempt.highest;
   const better = vouched ? null : betterReplica(turn.state, turn.now, turn.config);
   if (better === null && !vouched && waits && awaitsBetter(turn, attempt)) return;
-  if (better !== null && yieldOnce(turn)) {
-    endAttempt(turn, `${better} holds a better replica: yields to it once`, better);
+  if (better !== null && yieldOnce(turn, better.lineage_epoch)) {
+    const { node } = better;
+    endAttempt(turn, `${node} holds a better replica: yields to it once`, node);
     return;
   }
   // L5: above every epoch that a majority knows.
@@ -153,19 +154,26 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
 
 /**
  * Receivers do not talk to each other while there is a master, so whether a better one can be
- * reached shows by its answer. The lost master is ahead by nature and most likely dead: no wait
- * for it.
+ * reached shows by its answer, also one that refuses because it has just started. The lost master
+ * is ahead by nature and most likely dead: no wait for it.
  */
 function awaitsBetter(turn: Turn, attempt: Attempt): boolean {
   const { state } = turn;
-  if (state.run.yield_until !== 0) return false;
   return asked(attempt.list).some((node) => {
     if (attempt.promises[node] !== undefined || attempt.refusals.includes(node)) return false;
     if (isLostMaster(turn, attempt, node)) return false;
     const told = [state.positions[node], state.rumours[node]];
-    return told.some((one) => one !== undefined && comparePositions(one, ownRow(state)) > 0);
+    // After a power cut of all nobody remembers how far the last owner goes; it is there and says
+    // it.
+    if (node === attempt.highestOwner && told.every((one) => one === undefined)) {
+      return state.run.yield_until === 0 && state.heard[node] !== undefined;
+    }
+    return told.some((one) => one !== undefined && isWorthAWait(state, one));
   });
 }
+
+const isWorthAWait = (state: CoreState, position: Position): boolean =>
+  comparePositions(position, ownRow(state)) > 0 && !hasYielded(state, position.lineage_epoch);
 
 /** The last master, which this node has heard and hears no more. */
 function isLostMaster(turn: Turn, attempt: Attempt, node: NodeName): boolean {
@@ -202,19 +210,16 @@ const ownRow = (state: CoreState): Pick<Position, 'lineage_epoch' | 'revision'> 
  * L14: a receiver that can be reached and goes further than this node; null when there is none.
  * A master that has just given the role back is not waited for.
  */
-export function betterReplica(state: CoreState, now: Instant, config: CoreConfig): NodeName | null {
+export function betterReplica(state: CoreState, now: Instant, config: CoreConfig): Position | null {
   const { leader } = state;
-  let best = ownRow(state);
-  let name: NodeName | null = null;
+  let best: Position | null = null;
   for (const position of Object.values(state.positions)) {
     if (leader?.stage === 'stopped' && leader.master === position.node) continue;
     const heard = state.heard[position.node];
     if (heard === undefined || now - heard > config.fenceAfter) continue;
-    if (comparePositions(position, best) <= 0) continue;
-    best = position;
-    name = position.node;
+    if (comparePositions(position, best ?? ownRow(state)) > 0) best = position;
   }
-  return name;
+  return best;
 }
 
 export function candidateRefuse(turn: Turn, from: NodeName, message: Refuse): void {

@@ -78,17 +78,22 @@ export function scheduleAttempt(turn: Turn, extra = 0): void {
 export function endVacancy(turn: Turn): void {
   const { run, attempts } = turn.state;
   if (run.cold_until !== 0 || run.yield_until !== 0) {
-    updateRun(turn, { cold_until: never, yield_until: never });
+    updateRun(turn, { cold_until: never, yield_until: never, yield_epoch: 0 });
   }
   if (attempts !== 0) update(turn, { attempts: 0 });
 }
 
 /**
- * L14: leaves it to a better, reachable receiver; false when this vacancy's yielding is used up.
+ * Whether this vacancy's yielding is used up for a replica of that lineage epoch. One of a newer
+ * epoch proves a tenure that this node missed: the vacancy is another one.
  */
-export function yieldOnce(turn: Turn): boolean {
-  const { run } = turn.state;
-  if (run.yield_until !== 0) return false;
-  updateRun(turn, { yield_until: instant(Math.ceil(turn.now + turn.config.yieldWait)) });
+export const hasYielded = ({ run }: CoreState, lineageEpoch: number): boolean =>
+  run.yield_until !== 0 && lineageEpoch <= run.yield_epoch;
+
+/** L14: leaves it to a better, reachable receiver; false when it has done so before. */
+export function yieldOnce(turn: Turn, lineageEpoch: number): boolean {
+  if (hasYielded(turn.state, lineageEpoch)) return false;
+  const until = instant(Math.ceil(turn.now + turn.config.yieldWait));
+  updateRun(turn, { yield_until: until, yield_epoch: lineageEpoch });
   return true;
 }

@@ -46,7 +46,8 @@ function refuse(
   reason: string,
   retryAfter = 0,
 ): Refuse {
-  const { disk, run } = turn.state;
+  const { config, state, now } = turn;
+  const { disk, run } = state;
   return {
     kind: 'refuse',
     ballot,
@@ -56,6 +57,7 @@ function refuse(
     epoch_owner: disk?.epoch_owner ?? null,
     list: disk?.list ?? null,
     retry_after_ms: Math.max(0, Math.ceil(retryAfter)),
+    position: isEligible(config, config.node) ? ownPosition(state, now, config) : null,
     reason,
   };
 }

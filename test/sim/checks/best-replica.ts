@@ -40,6 +40,45 @@ export function isBestReplica(
   return null;
 }
 
+/** Messages of the attempt have passed by then. */
+const QUIET_MS = 1500;
+
+/**
+ * After a power cut of all nobody remembers how far anybody goes; but the last owner, once heard,
+ * says it. Text of the breach, or null.
+ */
+export function isOwnerPassedOver(
+  world: World,
+  winner: Machine,
+  releaser: Machine | null,
+): string | null {
+  const { attempt, heard, run, leader } = winner.state as CoreState;
+  // Whoever followed it has lost it, and nobody waits for a lost master.
+  if (leader !== null) return null;
+  const owner = world.machines.find(({ name }) => name === attempt?.highestOwner);
+  if (owner === undefined || owner === winner || owner === releaser) return null;
+  const restedAt = world.now - QUIET_MS;
+  if (world.disturbances > 0 || world.disturbedAt > restedAt || owner.startedAt > restedAt) {
+    return null;
+  }
+  if (world.plan.faults.some(({ kind }) => repeatsOldWords.has(kind))) return null;
+  // Whom the last owner named holds everything.
+  if (run.handed !== 0 && run.handed === attempt?.highest) return null;
+  const heardAt = heard[owner.name];
+  if (heardAt === undefined || bootClock(world, winner) - heardAt >= winner.config.fenceAfter) {
+    return null;
+  }
+  if (!couldHaveWon(world, winner, owner, world.now)) return null;
+  // What it knows of itself: the last rows of a server that was killed are read later.
+  const { lineageEpoch, revision } = (owner.state as CoreState).datastore;
+  const [epoch, head] = [epochOf(winner.store.chain), headOf(winner.store.chain)];
+  if (lineageEpoch < epoch || (lineageEpoch === epoch && revision <= head)) return null;
+  return (
+    `${winner.name} (${epoch}/${head}) is promoted although ${owner.name}, the last owner, is ` +
+    `there with more (${lineageEpoch}/${revision})`
+  );
+}
+
 function couldHaveWon(world: World, winner: Machine, other: Machine, since: number): boolean {
   if (other.config.nodes[other.index]?.eligible !== true || other.disk === null) return false;
   // Only members of the list are asked, and so known to be there.

@@ -9,7 +9,7 @@ import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
 import type { Chain } from '../store.ts';
 import { bootClock, type Machine, type World } from '../world.ts';
 import { isApart } from './apart.ts';
-import { isBestReplica } from './best-replica.ts';
+import { isBestReplica, isOwnerPassedOver } from './best-replica.ts';
 import { answersUnwritten, diskOnlyRises, epochRules } from './epochs.ts';
 import { type RevisionRules, releaseKeepsPromise, revisionRules } from './revisions.ts';
 import { outlivesItsLease, whoElseAnswers, whoElseHolds, whoElseOpened } from './servers.ts';
@@ -183,7 +183,8 @@ class RuleJudge implements Judge {
       this.#report(world, 'answered-before-written', answersUnwritten(machine));
     }
     if (message.kind !== 'release') return;
-    this.#releaser = machine;
+    // Whoever gives up a ballot before it proposed had nothing to give back.
+    if (message.epoch !== 0) this.#releaser = machine;
     if (message.successor !== null && !message.clean) this.#yielded.set(machine, world.now);
     this.#report(world, 'yields-twice', this.#waits.released(machine, message));
     this.#epochs.released(machine, message.epoch);
@@ -241,7 +242,9 @@ class RuleJudge implements Judge {
   /** What a majority knows is asked when the candidate proposes: later knowledge comes too late. */
   #noteProposal(world: World, machine: Machine, epoch: number): void {
     if (this.#proposals.get(epoch)?.machine === machine || machine.leaseFile !== null) return;
-    const text = isBestReplica(world, machine, this.lastServedAt, this.#releaser);
+    const text =
+      isBestReplica(world, machine, this.lastServedAt, this.#releaser) ??
+      isOwnerPassedOver(world, machine, this.#releaser);
     this.#proposals.set(epoch, { machine, text });
   }
 

@@ -1,22 +1,32 @@
 /**
  * L14: leaving it to a better replica happens once per vacancy, never anew per attempt: kept in
- * /run, so a restart of the process does not begin it again; a reboot may.
+ * /run, so a restart of the process does not begin it again; a reboot may. A replica of a tenure
+ * that the node missed belongs to another vacancy.
  */
+import type { CoreState } from '../../../agent/core/state.ts';
 import type { AgentEvent } from '../../../agent/core/types.ts';
 import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
 import type { Machine } from '../world.ts';
+
+type Release = Extract<LeaseMessage, { kind: 'release' }>;
+
+interface Yielding {
+  readonly boot: string;
+  readonly counter: number;
+  readonly lineage: number;
+}
 
 export interface WaitRules {
   /** A vacancy ends for whoever sees a master. */
   heard(machine: Machine, event: AgentEvent): void;
   won(machine: Machine): void;
   /** Text of the breach, or null. */
-  released(machine: Machine, message: Extract<LeaseMessage, { kind: 'release' }>): string | null;
+  released(machine: Machine, message: Release): string | null;
 }
 
 export function waitRules(): WaitRules {
   /** In which boot, by giving up which ballot, each candidate of this vacancy has yielded. */
-  const yielded = new Map<Machine, { readonly boot: string; readonly counter: number }>();
+  const yielded = new Map<Machine, Yielding>();
   const forced = new Set<Machine>();
   return {
     heard(machine, event) {
@@ -32,9 +42,13 @@ export function waitRules(): WaitRules {
       // Only a candidate that has not proposed yet names somebody under no epoch.
       if (epoch !== 0 || successor === null || forced.has(machine)) return null;
       const before = yielded.get(machine);
-      yielded.set(machine, { boot: machine.bootId, counter: ballot.counter });
+      // As far as it was told.
+      const lineage = (machine.state as CoreState).run.yield_epoch;
+      yielded.set(machine, { boot: machine.bootId, counter: ballot.counter, lineage });
       // Everybody is told of the same one.
       if (before?.boot !== machine.bootId || before.counter === ballot.counter) return null;
+      // A replica of a later tenure, which this node missed: another vacancy.
+      if (lineage > before.lineage) return null;
       return `${machine.name} yields to ${successor}, and has yielded in this vacancy before`;
     },
   };

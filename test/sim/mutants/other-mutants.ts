@@ -169,15 +169,21 @@ const roles: readonly Mutant[] = [
     edits: [
       {
         file: vacancy,
-        find: 'if (run.yield_until !== 0) return false;',
-        replace: 'if (run.yield_until >= 0) return false;',
+        find: 'if (hasYielded(turn.state, lineageEpoch)) return false;',
+        replace: 'if (lineageEpoch >= 0) return false;',
       },
     ],
   },
   {
     name: 'yields-anew-per-attempt',
     breaks: 'L14: once per vacancy',
-    edits: [{ file: vacancy, find: 'if (run.yield_until !== 0) return false;', replace: '' }],
+    edits: [
+      {
+        file: vacancy,
+        find: 'if (hasYielded(turn.state, lineageEpoch)) return false;',
+        replace: '',
+      },
+    ],
   },
   {
     name: 'positions-without-their-epoch',
@@ -248,6 +254,26 @@ const roles: readonly Mutant[] = [
           file: follow,
           find: 'if (state.run.held !== null || message.epoch < knownEpoch(state)) return;',
           replace: 'if (state.run.held !== null) return;',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'cold' }, [
+    {
+      name: 'last-owner-not-asked',
+      breaks: 'L14: the last owner that is there is compared with',
+      edits: [
+        {
+          file: candidate,
+          find: '      return state.run.yield_until === 0 && state.heard[node] !== undefined;',
+          replace: '      return false;',
+        },
+        {
+          file: 'agent/core/mastership.ts',
+          find:
+            'if (message.position !== null) hearPositions(turn, from, [message.position]);\n' +
+            '      if (isHeld(turn.state, message.ballot)) return holderRefuse',
+          replace: 'if (isHeld(turn.state, message.ballot)) return holderRefuse',
         },
       ],
     },

@@ -280,4 +280,35 @@ describe('bugs that the simulator found', () => {
     );
     expect(cluster.serving()).toEqual(['a']);
   });
+
+  it.each([
+    ['before', -3000],
+    ['with', 0],
+    ['after', 4000],
+  ])(
+    '41: after a power cut of all, a master that boots %s the others serves again',
+    (_word, late) => {
+      const cluster = serving();
+      cluster.powerOff('a', 'b', 'c');
+      const saved = { lineageEpoch: 1, revision: 5, clean: true, source: 'replica' } as const;
+      for (const node of ['b', 'c']) cluster.setDatastore(node, saved);
+      const mark = cluster.trace.length;
+      if (late < 0) cluster.boot('a');
+      else cluster.boot('b', 'c');
+      cluster.run(Math.abs(late));
+      if (late < 0) cluster.boot('b', 'c');
+      else cluster.boot('a');
+      // Its answers are the last to arrive: those of the others are a majority.
+      cluster.holds = (from, _to, { kind }) =>
+        from === 'a' && (kind === 'promise' || kind === 'refuse');
+      for (let passed = 0; passed < 30_000; passed += 50) {
+        cluster.run(50);
+        for (const { from, to, message } of cluster.held.splice(0))
+          cluster.deliver(from, to, message);
+      }
+      expect(cluster.serving()).toEqual(['a']);
+      expect(since(cluster, mark)).not.toContain('b won the lease');
+      expect(since(cluster, mark)).not.toContain('c won the lease');
+    },
+  );
 });

@@ -77,6 +77,7 @@ const bodiesFrom = (from: string): Bodies => {
       ...known,
       list: fc.option(list),
       retry_after_ms: span,
+      position: fc.option(positionOf(me)),
       reason: fc.string({ maxLength: 512, unit: 'binary' }),
     }),
     propose: fc.record({
