@@ -6,7 +6,7 @@
  * higher one fences itself. Following decides nothing about who may serve.
  */
 import type { Announce, NodeName, Release } from '../../shared/protocol/lease-messages.ts';
-import { after, milliseconds } from '../../shared/time/duration.ts';
+import { after, instant, milliseconds } from '../../shared/time/duration.ts';
 import { listUnder } from './lease/contact.ts';
 import { wishToJoin } from './lease/membership.ts';
 import { noteHeard } from './lease/presence.ts';
@@ -137,7 +137,8 @@ export function hearVacancy(turn: Turn, from: NodeName, message: Release): void 
   if (ended !== 'lease' && !leads && !(named && ended === 'promise')) return;
   // L13: only the holder of that epoch can vouch for its last revision.
   if (named && message.clean && message.epoch >= knownEpoch(state)) {
-    updateRun(turn, { handed: message.epoch });
+    // Whoever is chosen does not sit out: its last failure is older than this word.
+    updateRun(turn, { handed: message.epoch, sit_out_until: instant(0) });
   }
   if (named) update(turn, { attempts: 0 });
   if (leads) explain(turn, `${from} gave the role back (epoch ${message.epoch}).`);

@@ -71,6 +71,8 @@ export function isOwnerPassedOver(
   if (!couldHaveWon(world, winner, owner, world.now)) return null;
   // What it knows of itself: the last rows of a server that was killed are read later.
   const { lineageEpoch, revision } = (owner.state as CoreState).datastore;
+  // It has left it to such a replica once, and saw no master since.
+  if (run.yield_until !== 0 && lineageEpoch <= run.yield_epoch) return null;
   const [epoch, head] = [epochOf(winner.store.chain), headOf(winner.store.chain)];
   if (lineageEpoch < epoch || (lineageEpoch === epoch && revision <= head)) return null;
   return (

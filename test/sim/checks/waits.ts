@@ -3,8 +3,8 @@
  * /run, so a restart of the process does not begin it again; a reboot may. A replica of a tenure
  * that the node missed belongs to another vacancy.
  */
-import type { CoreState } from '../../../agent/core/state.ts';
-import type { AgentEvent } from '../../../agent/core/types.ts';
+import type { CoreState, RunState } from '../../../agent/core/state.ts';
+import type { AgentEvent, StartFacts } from '../../../agent/core/types.ts';
 import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
 import type { Machine } from '../world.ts';
 
@@ -24,6 +24,9 @@ export interface WaitRules {
   released(machine: Machine, message: Release): string | null;
 }
 
+const isHolder = ({ run, bootId }: StartFacts): boolean =>
+  run !== null && run.boot_id === bootId && (run.state as unknown as RunState).held !== null;
+
 export function waitRules(): WaitRules {
   /** In which boot, by giving up which ballot, each candidate of this vacancy has yielded. */
   const yielded = new Map<Machine, Yielding>();
@@ -32,6 +35,8 @@ export function waitRules(): WaitRules {
     heard(machine, event) {
       // L12: a forced promotion begins anew.
       if (event.kind === 'command' && event.command.name === 'promote') forced.add(machine);
+      // It had won, and its process ended before anybody heard of it.
+      if (event.kind === 'started' && isHolder(event.facts)) yielded.delete(machine);
       if (event.kind !== 'message' || event.message.kind !== 'announce') return;
       if (event.message.stage !== 'stopped') yielded.delete(machine);
     },

@@ -311,4 +311,17 @@ describe('bugs that the simulator found', () => {
       expect(since(cluster, mark)).not.toContain('c won the lease');
     },
   );
+
+  it('43: a planned move to a node that sits out is carried out', () => {
+    const cluster = serving();
+    cluster.failing.add('b install_datastore');
+    cluster.give('a', move('b'));
+    cluster.run(3000);
+    expect(cluster.view('b').phase).toBe('following');
+    expect(cluster.serving()).not.toContain('b');
+    cluster.failing.clear();
+    cluster.give(cluster.serving()[0] ?? '', move('b'));
+    cluster.run(3000);
+    expect(cluster.serving()).toEqual(['b']);
+  });
 });
