@@ -140,7 +140,8 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
   // Whom the last master named holds everything by its word, which is newer than any position.
   const vouched = turn.state.run.handed !== 0 && turn.state.run.handed === attempt.highest;
   const better = vouched ? null : betterReplica(turn.state, turn.now, turn.config);
-  if (better === null && !vouched && waits && awaitsBetter(turn, attempt)) return;
+  const mayYield = better !== null && !hasYielded(turn.state, better.lineage_epoch);
+  if (!(mayYield || vouched) && waits && awaitsBetter(turn, attempt)) return;
   if (better !== null && yieldOnce(turn, better.lineage_epoch)) {
     const { node } = better;
     endAttempt(turn, `${node} holds a better replica: yields to it once`, node);

@@ -71,6 +71,7 @@ describe('a schedule', () => {
     ['a stop that a fence cuts keeps the server that is started next (RIG 5)', 16_781],
     ['a step of a lost epoch puts nothing in place any more (RIG 6)', 229_041],
     ['whoever missed a tenure yields to what it wrote (42)', 7_009_918],
+    ['and waits for its answer (42)', 3265],
     ['nobody waits for a master that died before its server started (RIG 7)', 255_879],
   ])('in which %s', (_what, seed) => {
     const verdict = runSchedule(makePlan(seed, anything), {
