@@ -110,8 +110,16 @@ const coldStart = async (stage: Stage): Promise<CaseReport> => {
   return { gapMs: Math.max(...gaps), lossesAtMs: null, wrong };
 };
 
-/** The receiver that the others prefer cannot take the datastore: it must give the lease back. */
-const fullDisk = async (stage: Stage): Promise<CaseReport> => {
+/** The full one is the first in rank; on a busy host another may be faster, and proves nothing. */
+const MOST_TRIES = 3;
+
+interface FullDiskReport extends CaseReport {
+  readonly lossesAtMs: number;
+  /** The machine with the full card held the lease. */
+  readonly tried: boolean;
+}
+
+const dieBesideFullDisk = async (stage: Stage): Promise<FullDiskReport> => {
   const old = await stage.settled();
   const { epoch } = stage.observer;
   const full = await stage.receiver();
@@ -119,13 +127,27 @@ const fullDisk = async (stage: Stage): Promise<CaseReport> => {
   const atMs = await old.cutPower();
   stage.tell(`${old.name}, the server, has lost its power; the card of ${full.name} is full`);
   const { server, gapMs } = await stage.failover(atMs, old);
-  const tries = stage.observer.holders.filter((one) => one.node === full.name && one.epoch > epoch);
+  const won = stage.observer.holders.some((one) => one.node === full.name && one.epoch > epoch);
   full.disk.fill(null);
   await old.boot();
   await stage.settled();
-  const wrong = tries.length > 0 ? [] : [`${full.name} never tried: its full card proved nothing`];
-  if (server === full) wrong.push(`${full.name} serves from a full card`);
-  return { gapMs, lossesAtMs: atMs, wrong };
+  const wrong = server === full ? [`${full.name} serves from a full card`] : [];
+  return { gapMs, lossesAtMs: atMs, wrong, tried: won };
+};
+
+/** The receiver that the others prefer cannot take the datastore: it must give the lease back. */
+const fullDisk = async (stage: Stage): Promise<CaseReport> => {
+  const wrong: string[] = [];
+  for (let left = MOST_TRIES - 1; ; left--) {
+    const report = await dieBesideFullDisk(stage);
+    wrong.push(...report.wrong);
+    if (report.tried) return { ...report, wrong };
+    stage.tell('the full card was not tried');
+    const { old } = await stage.losses(report.lossesAtMs);
+    if (old > 0) wrong.push(`${old} acknowledged writes are gone`);
+    if (left === 0) wrong.push('the machine with the full card never tried');
+    if (left === 0) return { ...report, wrong };
+  }
 };
 
 export const startCases: readonly Case[] = [
