@@ -164,14 +164,17 @@ function awaitsBetter(turn: Turn, attempt: Attempt): boolean {
     if (attempt.promises[node] !== undefined || attempt.refusals.includes(node)) return false;
     if (isLostMaster(turn, attempt, node)) return false;
     const told = [state.positions[node], state.rumours[node]];
-    // After a power cut of all nobody remembers how far the last owner goes; it is there and says
-    // it.
-    if (node === attempt.highestOwner && told.every((one) => one === undefined)) {
+    // After a power cut of all nobody remembers how far the last owner goes, or only from before
+    // its tenure; it is there and says it.
+    if (node === attempt.highestOwner && told.every((one) => isOlder(one, attempt.highest))) {
       return state.run.yield_until === 0 && state.heard[node] !== undefined;
     }
     return told.some((one) => one !== undefined && isWorthAWait(state, one));
   });
 }
+
+const isOlder = (position: Position | undefined, epoch: number): boolean =>
+  position === undefined || position.lineage_epoch < epoch;
 
 const isWorthAWait = (state: CoreState, position: Position): boolean =>
   comparePositions(position, ownRow(state)) > 0 && !hasYielded(state, position.lineage_epoch);
