@@ -324,4 +324,35 @@ describe('bugs that the simulator found', () => {
     cluster.run(3000);
     expect(cluster.serving()).toEqual(['b']);
   });
+
+  it('44: a master whose older position others remember serves again after its power cut', () => {
+    const cluster = serving({ a: {}, b: {}, w: { eligible: false } });
+    for (const node of ['a', 'b']) {
+      cluster.setDatastore(node, { lineageEpoch: 1, revision: 5, clean: true, source: 'replica' });
+    }
+    cluster.powerOff('a');
+    while (!since(cluster, 0).includes('b won the lease')) cluster.run(5);
+    cluster.powerOff('b');
+    cluster.setDatastore('b', { lineageEpoch: 2, revision: 90, clean: false, source: 'server' });
+    cluster.machine('a').disk = null;
+    const mark = cluster.trace.length;
+    cluster.run(500);
+    cluster.boot('a');
+    cluster.run(3000);
+    cluster.boot('b');
+    // Its first answer is lost, the others are the last to arrive; w, which kept running, remembers
+    // what b said as candidate.
+    cluster.holds = (from, _to, { kind }) =>
+      from === 'b' && (kind === 'promise' || kind === 'refuse');
+    let isFirst = true;
+    for (let passed = 0; passed < 30_000; passed += 50) {
+      cluster.run(50);
+      for (const { from, to, message } of cluster.held.splice(0)) {
+        if (isFirst && message.kind === 'refuse') isFirst = false;
+        else cluster.deliver(from, to, message);
+      }
+    }
+    expect(since(cluster, mark)).not.toContain('a won the lease');
+    expect(cluster.serving()).toEqual(['b']);
+  });
 });
