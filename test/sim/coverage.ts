@@ -2,6 +2,7 @@
  * What the schedules exercised: each fault kind by the phase of the node it hit, and how often each
  * thing happened. A zero in this table is a place that no schedule has been to.
  */
+import { addContainment, type Containment, emptyContainment } from './containment.ts';
 import { type FaultKind, faultNames, faultNumber } from './fault-kinds.ts';
 
 /** Phases of a node as the core's view names them, and what the core cannot see of itself. */
@@ -45,11 +46,13 @@ export interface Coverage {
   /** faults[kind × phases + phase]. */
   readonly faults: Int32Array;
   readonly counts: Record<CountName, number>;
+  readonly containment: Containment;
 }
 
 export const emptyCoverage = (): Coverage => ({
   faults: new Int32Array(faultNames.length * phaseNames.length),
   counts: Object.fromEntries(countNames.map((name) => [name, 0])) as Record<CountName, number>,
+  containment: emptyContainment(),
 });
 
 export function cover(coverage: Coverage, kind: FaultKind, phase: PhaseName): void {
@@ -62,6 +65,7 @@ export function addCoverage(sum: Coverage, more: Coverage): void {
     sum.faults[i] = (sum.faults[i] as number) + (more.faults[i] as number);
   }
   for (const name of countNames) sum.counts[name] += more.counts[name];
+  addContainment(sum.containment, more.containment);
 }
 
 /** Pairs of fault and phase that were seen, and pairs that exist. */

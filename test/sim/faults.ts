@@ -7,6 +7,7 @@
  */
 
 import type { Instant } from '../../shared/time/duration.ts';
+import { noteStrike } from './containment.ts';
 import { cover, type PhaseName } from './coverage.ts';
 import type { FaultKind } from './fault-kinds.ts';
 import { lastingMachineFaults, momentsOfMachines } from './machine-faults.ts';
@@ -70,6 +71,7 @@ export function strike(world: World, fault: PlannedFault): void {
   cover(world.coverage, fault.kind, ofTheWorld.has(fault.kind) ? 'world' : phaseOf(world, machine));
   world.trace?.note(world, machine, `FAULT #${fault.index} ${fault.kind}`);
   disturb(world);
+  noteStrike(world, fault);
   const meaning = meanings[fault.kind];
   if (typeof meaning === 'function') {
     meaning(world, fault, machine);

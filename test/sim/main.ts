@@ -10,6 +10,7 @@ import { figure, makeResult, publishResult } from '../lab/result-file.ts';
 import { readArguments, type SimArguments, usage } from './arguments.ts';
 import type { FailedSeed } from './batch.ts';
 import { type CampaignReport, runCampaign } from './campaign.ts';
+import { containmentTable } from './containment.ts';
 import { countNames, coverageTable, covered } from './coverage.ts';
 import { hireCrew } from './crew.ts';
 import { loadWith } from './mutants/edits.ts';
@@ -85,6 +86,7 @@ function summarise(report: CampaignReport, given: SimArguments): void {
   say(listOf(inside));
   say(`beyond the model: ${beyond} schedules, ${outside.length} violations (nothing is promised)`);
   if (given.table || inside.length > 0) say(listOf(outside));
+  if (given.table) say(`\n${containmentTable(coverage.containment)}\n`);
 }
 
 function listOf(failures: readonly FailedSeed[]): string {

@@ -10,6 +10,7 @@ import { feed, timerFires, timerNames } from './agent-process.ts';
 import { stateIsTooBig } from './checks/bounds.ts';
 import { judge, type Violation } from './checks/judge.ts';
 import { masterIsThere } from './checks/liveness.ts';
+import { noteOutcome } from './containment.ts';
 import type { Coverage } from './coverage.ts';
 import { eventQueue, type QueueEntry } from './event-queue.ts';
 import { endFault, type FaultEnd, planFaults, strike } from './faults.ts';
@@ -69,6 +70,7 @@ export function runSchedule(plan: Plan, options: RunOptions): Outcome {
     world.judge.violate(world, 'core-threw', text);
   }
   options.coverage.counts.decisions += world.decisions;
+  noteOutcome(world);
   return { violation: world.judge.violation, decisions: world.decisions };
 }
 
@@ -175,6 +177,8 @@ function buildWorld(plan: Plan, options: RunOptions): World {
     disturbances: plan.storm === null ? 0 : 1,
     disturbedAt: 0,
     ended: false,
+    struck: null,
+    lastServer: null,
   };
 }
 
@@ -225,19 +229,7 @@ function buildMachine(plan: Plan, index: number): Machine {
     deadmanPhase: 0,
     watchedSince: 0,
     fenced: null,
-    server: {
-      running: false,
-      ready: false,
-      epoch: 0,
-      order: 0,
-      life: 0,
-      stopping: 0,
-      asked: false,
-      masked: true,
-      writtenUntil: 0,
-      writesPerMs: 0,
-      deadmanLooks: false,
-    },
+    server: { ...neverRun },
     follow: null,
     slow: 0,
     loss: 0,
@@ -248,6 +240,22 @@ function buildMachine(plan: Plan, index: number): Machine {
     failedAt: 0,
   };
 }
+
+/** A server before its first start. */
+const neverRun: Machine['server'] = {
+  running: false,
+  ready: false,
+  epoch: 0,
+  order: 0,
+  life: 0,
+  stopping: 0,
+  asked: false,
+  masked: true,
+  writtenUntil: 0,
+  writesPerMs: 0,
+  deadmanLooks: false,
+  endedBy: 'went_by_itself',
+};
 
 /** What the card knows of an earlier life; nodes that never take part know nothing. */
 function diskOf(plan: Plan, index: number): DiskRecord | null {

@@ -8,6 +8,7 @@
  * which a server may have begun to answer.
  */
 import { feed } from './agent-process.ts';
+import { noteEnd, noteStart } from './containment.ts';
 import { stepDone } from './steps.ts';
 import { settleWrites, startStreaming } from './stream.ts';
 import { bootClock, disturb, happening, type Machine, type World } from './world.ts';
@@ -102,6 +103,7 @@ export function serverUp(world: World, machine: Machine, order: number, epoch: n
   }
   world.judge.serverStarted(world, machine);
   world.judge.mayAnswer(world, machine);
+  noteStart(world, machine);
   const slow = machine.stepsSlow > 0 ? 3 : 1;
   const readyAt = world.now + world.random.between(300, 2200) * slow;
   world.queue.push(readyAt, happening.serverReady, machine.index, server.life, epoch);
@@ -135,6 +137,7 @@ export function fence(world: World, machine: Machine): void {
   if (server.running) machine.fenced = { life: server.life, at: world.now };
   if (world.flaws.fenceForgotten) return;
   server.order += 1;
+  noteEnd(world, machine, 'self_fence');
   server.masked = true;
   server.asked = true;
   if (server.running) endServer(world, machine, world.random.between(0, killTime));
@@ -193,6 +196,7 @@ export function deadmanLooks(world: World, machine: Machine, power: number): voi
   if (!machine.deadman || deadmanIsContent(world, machine)) return;
   if (world.flaws.deadmanNeverKills) return;
   world.coverage.counts.deadman_kills += 1;
+  noteEnd(world, machine, 'dead_mans_switch');
   world.trace?.note(world, machine, 'dead man’s switch kills the server');
   endServer(world, machine, world.random.between(0, killTime));
 }

@@ -6,6 +6,7 @@
  */
 import type { Effect, Step } from '../../agent/core/types.ts';
 import { feed } from './agent-process.ts';
+import { noteEnd } from './containment.ts';
 import { canStream } from './network.ts';
 import { orderStart } from './server.ts';
 import { beginTenure, commonHead, epochOf, headOf } from './store.ts';
@@ -131,6 +132,7 @@ function stopServer(world: World, machine: Machine): Done {
   server.order += 1;
   server.asked = true;
   if (server.running) {
+    noteEnd(world, machine, 'told_to_stop');
     settleWrites(world, machine);
     world.judge.serverEnds(world, machine);
     server.running = false;

@@ -16,6 +16,7 @@ import type {
 } from '../../agent/core/types.ts';
 import type { LeaseMessageKind, NodeName } from '../../shared/protocol/lease-messages.ts';
 import type { Judge } from './checks/judge.ts';
+import type { Ender } from './containment.ts';
 import type { Coverage } from './coverage.ts';
 import type { EventQueue } from './event-queue.ts';
 import type { Flaws } from './flaws.ts';
@@ -66,6 +67,8 @@ export interface ServerModel {
   writtenUntil: number;
   writesPerMs: number;
   deadmanLooks: boolean;
+  /** Why the present or last process answers no more. */
+  endedBy: Ender;
 }
 
 export interface LeaseFile {
@@ -203,6 +206,9 @@ export interface World {
   disturbances: number;
   disturbedAt: number;
   ended: boolean;
+  /** The first fault beyond the model, once it has struck; whose server started last. */
+  struck: PlannedFault | null;
+  lastServer: Machine | null;
 }
 
 export const machineOf = (world: World, index: number): Machine => world.machines[index] as Machine;

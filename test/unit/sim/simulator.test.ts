@@ -5,6 +5,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readArguments } from '../../sim/arguments.ts';
 import { runBatch } from '../../sim/batch.ts';
+import {
+  addContainment,
+  beyondKinds,
+  containmentTable,
+  emptyContainment,
+} from '../../sim/containment.ts';
 import { shippedCore } from '../../sim/core-under-test.ts';
 import { coverageTable, covered, emptyCoverage } from '../../sim/coverage.ts';
 import { eventQueue } from '../../sim/event-queue.ts';
@@ -126,6 +132,37 @@ describe('aimed schedules', () => {
       }
     }
     expect(late).toBeGreaterThan(0);
+  });
+});
+
+describe('faults beyond the model', () => {
+  it('are counted with what contained them', { timeout: 120_000 }, () => {
+    const coverage = emptyCoverage();
+    let violations = 0;
+    let schedules = 0;
+    for (let seed = 1; seed <= 1500; seed += 1) {
+      const plan = makePlan(seed, anything);
+      if (plan.class === 'inside') continue;
+      const { violation } = runSchedule(plan, { core: shippedCore, coverage });
+      schedules += 1;
+      if (violation !== null) violations += 1;
+    }
+    const { counts } = coverage.containment;
+    const columns = counts.length / beyondKinds.length;
+    const sumOf = (...places: readonly number[]): number =>
+      counts.reduce((sum, count, i) => (places.includes(i % columns) ? sum + count : sum), 0);
+    // A fault that waits for its moment may never strike.
+    expect(sumOf(0)).toBeLessThanOrEqual(schedules);
+    expect(sumOf(0)).toBeGreaterThan(schedules / 2);
+    expect(sumOf(1, 2, 3)).toBe(violations);
+    expect(violations).toBeGreaterThan(0);
+    expect(sumOf(6)).toBeGreaterThan(0);
+    const twice = emptyContainment();
+    addContainment(twice, coverage.containment);
+    addContainment(twice, coverage.containment);
+    expect([...twice.counts]).toEqual([...counts].map((count) => 2 * count));
+    expect(twice.mildest).toEqual(coverage.containment.mildest);
+    for (const kind of beyondKinds) expect(containmentTable(twice)).toContain(kind);
   });
 });
 
