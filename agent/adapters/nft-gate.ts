@@ -8,9 +8,9 @@
  * master itself need it, and nobody else can use it.
  *
  * Loading keeps the set: an agent that is restarted beside a running server shuts nobody out.
- * Does not promise anything where nftables is missing; `problem` says so, and a rule on the
- * settings then wants a longer lease. Source: DESIGN section 3.4; facts measured on nftables 1.0.6;
- * nft(8).
+ * Does not promise anything where nftables is missing; `problem` says so, and a timing rule then
+ * wants a longer lease (wiring/data-path.ts). Source: DESIGN section 3.4; facts measured on
+ * nftables 1.0.6; nft(8).
  */
 import { isBatonError } from '../../shared/errors/baton-error.ts';
 import type { Processes, RunningProcess } from '../../shared/ports/processes.ts';

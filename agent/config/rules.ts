@@ -4,7 +4,7 @@
  */
 import { CLOCK_RESOLUTION } from '../../shared/adapters/system-clock.ts';
 import type { BrokenAcross, Rule } from '../../shared/config/load.ts';
-import { brokenElectionRules } from '../core/lease/timing-rules.ts';
+import { brokenElectionRules, type ElectionTiming } from '../core/lease/timing-rules.ts';
 import type { AgentSettings } from './settings-types.ts';
 
 /** The setting that a broken timing rule is shown at: the first one of its sum. */
@@ -18,17 +18,23 @@ const shownAt: ReadonlyMap<string, string> = new Map([
   ['retires-after-silence', 'lease.retire_after_ms'],
 ]);
 
-const timingIsSafe = ({ lease }: AgentSettings): readonly BrokenAcross[] =>
-  brokenElectionRules({
-    leaseDuration: lease.lease_duration_ms,
-    renewInterval: lease.renew_interval_ms,
-    fenceAfter: lease.fence_after_ms,
-    driftBound: lease.drift_percent / 100,
-    answerTimeout: lease.answer_timeout_ms,
-    candidateStagger: lease.candidate_stagger_ms,
-    clockResolution: CLOCK_RESOLUTION,
-    retireAfter: lease.retire_after_ms,
-  }).map(({ rule, sum }) => ({ rule, sum, key: shownAt.get(rule) ?? 'lease' }));
+/** As the timing rules want the settings; `dataPathGate`: whether the kernel keeps the door. */
+export const timingOf = ({ lease }: AgentSettings, dataPathGate: boolean): ElectionTiming => ({
+  leaseDuration: lease.lease_duration_ms,
+  renewInterval: lease.renew_interval_ms,
+  fenceAfter: lease.fence_after_ms,
+  driftBound: lease.drift_percent / 100,
+  answerTimeout: lease.answer_timeout_ms,
+  candidateStagger: lease.candidate_stagger_ms,
+  clockResolution: CLOCK_RESOLUTION,
+  retireAfter: lease.retire_after_ms,
+  dataPathGate,
+});
+
+const timingIsSafe = (settings: AgentSettings): readonly BrokenAcross[] =>
+  brokenElectionRules(timingOf(settings, settings.network.data_path_gate === 'nft')).map(
+    ({ rule, sum }) => ({ rule, sum, key: shownAt.get(rule) ?? 'lease' }),
+  );
 
 const isWithin = (path: string, directory: string): boolean =>
   `${path}/`.replace(/\/+/g, '/').startsWith(`${directory}/`.replace(/\/+/g, '/'));
@@ -82,7 +88,8 @@ export const agentRules: readonly Rule<AgentSettings>[] = [
     name: 'timing',
     says:
       'The sums of `agent/core/lease/timing-rules.ts` hold: the server is dead before anybody ' +
-      `else may be granted the lease (${shownKeys}).`,
+      'else may be granted the lease, one look of the dead man’s switch earlier where ' +
+      `\`network.data_path_gate\` is \`none\` (${shownKeys}).`,
     check: timingIsSafe,
   },
   {

@@ -8,16 +8,16 @@
 import { seconds } from '../../shared/time/duration.ts';
 import { createFence, FENCE_GRACE, type Fence } from '../actions/fence.ts';
 import type { Finding } from '../actions/findings.ts';
-import { createGate, type Gate, openDataPath } from '../actions/gate.ts';
+import { createGate, type Gate } from '../actions/gate.ts';
 import { serverInvocation } from '../actions/server-command.ts';
 import { createSteps, type StepPlace, type Steps } from '../actions/steps.ts';
 import type { UnitManager } from '../actions/unit-manager.ts';
 import { armDeadman, type DeadmanSwitch } from '../adapters/deadman-switch.ts';
-import { nftGate } from '../adapters/nft-gate.ts';
 import { processSupervisor } from '../adapters/process-supervisor.ts';
 import { readyProbe } from '../adapters/ready-probe.ts';
 import { systemctlUnits } from '../adapters/systemctl-units.ts';
 import { wallClockStep } from '../adapters/wall-clock.ts';
+import { dataPathGate } from './data-path.ts';
 import type { Place } from './place.ts';
 
 /** A server on a slow card, with a VACUUM of a large datastore before it. */
@@ -45,11 +45,7 @@ export async function assembleMachine(place: Place, needs: MachineNeeds): Promis
   const { paths, k3s } = settings;
   const deadman = k3s.unit_manager === 'process' ? deadmanSwitch(place) : null;
   const units = unitManager(place);
-  const dataPath =
-    settings.network.data_path_gate === 'nft'
-      ? // k3s's own supervisor port is the API's; the two older ones are not served any more.
-        await nftGate(processes, [k3s.api_port])
-      : openDataPath;
+  const dataPath = await dataPathGate(settings, processes);
   const gate = createGate({
     files,
     dataPath,

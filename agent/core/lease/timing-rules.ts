@@ -19,6 +19,8 @@ export interface Timing {
   readonly fenceAfter: Duration;
   /** Bound on the drift between two monotonic clocks, for example 0.01. */
   readonly driftBound: number;
+  /** Whether the kernel itself shuts the data path at the fence (DESIGN section 3, point 4). */
+  readonly dataPathGate: boolean;
 }
 
 /** A broken rule: its name and the sum in words. */
@@ -27,13 +29,19 @@ export interface BrokenRule {
   readonly sum: string;
 }
 
+/**
+ * Killers that poll are late by their period. Where no kernel's timer stands behind them they get
+ * one period more, so that one look that comes too late is no disaster.
+ */
 const killedBeforeGrant = (timing: Timing): BrokenRule | null => {
-  const killed = timing.fenceAfter + DEADMAN_PERIOD + KILL_TIME;
+  const spare = timing.dataPathGate ? 0 : DEADMAN_PERIOD;
+  const killed = timing.fenceAfter + DEADMAN_PERIOD + spare + KILL_TIME;
   const grant = timing.leaseDuration * (1 - timing.driftBound);
   if (killed < grant) return null;
   const sum =
-    `fence_after_ms ${timing.fenceAfter} + dead man's period ${DEADMAN_PERIOD} + kill ` +
-    `${KILL_TIME} = ${killed} must be below lease_duration_ms ${timing.leaseDuration} × ` +
+    `fence_after_ms ${timing.fenceAfter} + dead man's period ${DEADMAN_PERIOD} + ` +
+    (spare > 0 ? `once more without a data-path gate ${spare} + ` : '') +
+    `kill ${KILL_TIME} = ${killed} must be below lease_duration_ms ${timing.leaseDuration} × ` +
     `${1 - timing.driftBound} = ${grant}`;
   return { rule: 'killed-before-grant', sum };
 };

@@ -5,10 +5,13 @@ import { createRecordStore } from '../../../agent/actions/record-store.ts';
 import { gateRules, nftGate, refreshLine } from '../../../agent/adapters/nft-gate.ts';
 import { wallClockStep } from '../../../agent/adapters/wall-clock.ts';
 import type { DiskRecord } from '../../../agent/core/types.ts';
+import { dataPathGate } from '../../../agent/wiring/data-path.ts';
 import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
 import { fakeProcesses } from '../../../shared/ports/fakes/fake-processes.ts';
 import { memoryFiles } from '../../../shared/ports/fakes/memory-files.ts';
 import { milliseconds, seconds, wallTime } from '../../../shared/time/duration.ts';
+
+import { agentSettings, agentText } from '../config/samples.ts';
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -42,6 +45,21 @@ test('without nftables the gate says what is missing and harms nothing', async (
   gate.allow(seconds(5));
   gate.shut();
   gate.close();
+});
+
+test('without nftables a lease with room goes on, one without room ends the start', async () => {
+  const gate = await dataPathGate(agentSettings(), fakeProcesses());
+  expect(gate.problem()).toMatch(/no data-path gate/);
+  gate.close();
+  const tight = agentSettings(`${agentText}lease:\n  lease_duration_ms: 7500\n`);
+  await expect(dataPathGate(tight, fakeProcesses())).rejects.toThrow(
+    /no data-path gate.* install nftables, or lengthen the lease: .* = 7500 must be below .* 7425/,
+  );
+  const processes = fakeProcesses();
+  processes.install('nft');
+  const kept = await dataPathGate(tight, processes);
+  expect(kept.problem()).toBeNull();
+  kept.close();
 });
 
 test('one long-lived process carries all lines, and is started again when it ends', async () => {

@@ -64,6 +64,21 @@ describe('timing', () => {
     expect(agentProblems(lease(...lines))).toEqual([[line, key, rule, sum]]);
   });
 
+  test('without a data-path gate the lease has to last one look longer', () => {
+    const gate = 'network:\n  data_path_gate: none\n';
+    expect(agentProblems(`${agentText}${gate}`)).toEqual([]);
+    const short = lease('lease_duration_ms: 7500');
+    expect(agentProblems(short)).toEqual([]);
+    expect(agentProblems(`${short}${gate}`).map(([, key, rule, sum]) => [key, rule, sum])).toEqual([
+      [
+        'lease.fence_after_ms',
+        'killed-before-grant',
+        "fence_after_ms 5000 + dead man's period 1000 + once more without a data-path gate 1000 " +
+          '+ kill 500 = 7500 must be below lease_duration_ms 7500 × 0.99 = 7425',
+      ],
+    ]);
+  });
+
   test('a round that is won too late is told beside the rule that it also breaks', () => {
     const rules = agentProblems(lease('answer_timeout_ms: 4980')).map(([, , rule]) => rule);
     expect(rules).toEqual(['answers-before-renewal', 'won-round-is-worth-it']);
@@ -90,7 +105,7 @@ describe('timing', () => {
       answer_timeout_ms: fc.integer({ min: 10, max: 5_000 }),
       retire_after_ms: fc.integer({ min: 1_000, max: 60_000 }),
     });
-    const isSound = fc.property(numbers, (values) => {
+    const isSound = fc.property(numbers, fc.boolean(), (values, dataPathGate) => {
       const lines = Object.entries(values).map(([key, value]) => `${key}: ${value}`);
       const broken = brokenElectionRules({
         leaseDuration: milliseconds(values.lease_duration_ms),
@@ -101,8 +116,10 @@ describe('timing', () => {
         candidateStagger: milliseconds(300),
         clockResolution: CLOCK_RESOLUTION,
         retireAfter: milliseconds(values.retire_after_ms),
+        dataPathGate,
       });
-      const found = agentProblems(lease(...lines)).map(([, , rule]) => rule);
+      const gate = `network:\n  data_path_gate: ${dataPathGate ? 'nft' : 'none'}\n`;
+      const found = agentProblems(`${lease(...lines)}${gate}`).map(([, , rule]) => rule);
       expect(found.toSorted()).toEqual(broken.map(({ rule }) => rule).toSorted());
     });
     fc.assert(isSound, { numRuns: 200 });

@@ -88,14 +88,21 @@ const shipped = {
   renewInterval: seconds(1.5),
   fenceAfter: seconds(5),
   driftBound: 0.01,
+  dataPathGate: true,
 };
 
 test('the shipped timing keeps two servers apart', () => {
   expect(brokenTimingRules(shipped)).toEqual([]);
+  expect(brokenTimingRules({ ...shipped, dataPathGate: false })).toEqual([]);
 });
 
 test.each([
   ['killed-before-grant', { ...shipped, leaseDuration: seconds(6) }, /6500 must be below .* 5940/],
+  [
+    'killed-before-grant',
+    { ...shipped, leaseDuration: seconds(7), dataPathGate: false },
+    /1000 \+ once more without a data-path gate 1000 \+ kill 500 = 7500 must be below .* 6930/,
+  ],
   ['misses-one-renewal', { ...shipped, renewInterval: seconds(2.5) }, /5000 must be below .* 5000/],
   ['drift-is-a-bound', { ...shipped, driftBound: Number.NaN }, /drift NaN/],
 ])('%s is refused with its sum', (rule, timing, sum) => {

@@ -31,12 +31,12 @@ const EMBEDDED = join(project, 'test/control-plane/embedded/k3s.ts');
 const nodeFlags = ['--max-semi-space-size=1', '--optimize-for-size', '--v8-pool-size=1'];
 
 /**
- * Lease 4 s: dead man's period and kill are fixed at 1.5 s, so 2.2 s are left for the fence. On a
- * busy host an agent waits that long for a processor now and then, and a lease lost so spoils a
- * story.
+ * Lease 5 s: two periods of the dead man's switch (no data-path gate) and the kill are fixed at
+ * 2.5 s, so 2.2 s are left for the fence. On a busy host an agent waits that long for a processor
+ * now and then, and a lease lost so spoils a story.
  */
 export const quick = {
-  lease_duration_ms: 4000,
+  lease_duration_ms: 5000,
   renew_interval_ms: 400,
   fence_after_ms: 2200,
   answer_timeout_ms: 200,
