@@ -164,17 +164,13 @@ function awaitsBetter(turn: Turn, attempt: Attempt): boolean {
     if (attempt.promises[node] !== undefined || attempt.refusals.includes(node)) return false;
     if (isLostMaster(turn, attempt, node)) return false;
     const told = [state.positions[node], state.rumours[node]];
-    // After a power cut of all nobody remembers how far the last owner goes, or only from before
-    // its tenure; it is there and says it.
-    if (node === attempt.highestOwner && told.every((one) => isOlder(one, attempt.highest))) {
-      return state.run.yield_until === 0 && state.heard[node] !== undefined;
-    }
-    return told.some((one) => one !== undefined && isWorthAWait(state, one));
+    if (told.some((one) => one !== undefined && isWorthAWait(state, one))) return true;
+    // The last owner went on after whatever others remember of it, if they remember anything; it
+    // is there and says how far it goes.
+    if (node !== attempt.highestOwner || state.heard[node] === undefined) return false;
+    return !hasYielded(state, attempt.highest);
   });
 }
-
-const isOlder = (position: Position | undefined, epoch: number): boolean =>
-  position === undefined || position.lineage_epoch < epoch;
 
 const isWorthAWait = (state: CoreState, position: Position): boolean =>
   comparePositions(position, ownRow(state)) > 0 && !hasYielded(state, position.lineage_epoch);

@@ -265,8 +265,8 @@ const roles: readonly Mutant[] = [
       edits: [
         {
           file: candidate,
-          find: '      return state.run.yield_until === 0 && state.heard[node] !== undefined;',
-          replace: '      return false;',
+          find: '    return !hasYielded(state, attempt.highest);',
+          replace: '    return false;',
         },
         {
           file: 'agent/core/mastership.ts',

@@ -325,13 +325,22 @@ describe('bugs that the simulator found', () => {
     expect(cluster.serving()).toEqual(['b']);
   });
 
-  it('44: a master whose older position others remember serves again after its power cut', () => {
+  it.each([
+    ['stood for election', 1],
+    ['began to serve', 2],
+  ])('44: others remember how far the last master was when it %s', (_word, lineageEpoch) => {
     const cluster = serving({ a: {}, b: {}, w: { eligible: false } });
     for (const node of ['a', 'b']) {
       cluster.setDatastore(node, { lineageEpoch: 1, revision: 5, clean: true, source: 'replica' });
     }
     cluster.powerOff('a');
     while (!since(cluster, 0).includes('b won the lease')) cluster.run(5);
+    if (lineageEpoch === 2) {
+      cluster.run(500);
+      cluster.setDatastore('b', { lineageEpoch, revision: 40, clean: true, source: 'server' });
+      cluster.run(2000);
+    }
+    cluster.setDatastore('a', { lineageEpoch, revision: 40, clean: true, source: 'replica' });
     cluster.powerOff('b');
     cluster.setDatastore('b', { lineageEpoch: 2, revision: 90, clean: false, source: 'server' });
     cluster.machine('a').disk = null;
