@@ -25,12 +25,13 @@ export interface PeerReports {
   ranking(connected: readonly string[]): Ranking | null;
 }
 
-interface Held {
-  broker: Uint8Array | null;
-  link: Uint8Array | null;
-  /** When the last report came that was not the one before it, by the boot clock. */
-  at: Instant;
+/** What came last on one path, and when it differed from what came before it, by the boot clock. */
+interface Arrival {
+  readonly bytes: Uint8Array;
+  readonly at: Instant;
 }
+
+type Held = Map<'broker' | 'link', Arrival>;
 
 export function peerReports(
   keyring: Keyring,
@@ -43,21 +44,22 @@ export function peerReports(
 
   const take = (from: string, path: 'broker' | 'link', bytes: Uint8Array): void => {
     if (!names.has(from) || from === keyring.self) return;
-    const found = held.get(from) ?? { broker: null, link: null, at: clock.now() };
+    const found = held.get(from) ?? new Map();
     held.set(from, found);
     // A broker gives the retained report of a dead node again at each new connection.
-    const before = found[path];
-    if (before === null || Buffer.compare(before, bytes) !== 0) found.at = clock.now();
-    found[path] = bytes;
+    const before = found.get(path);
+    if (before !== undefined && Buffer.compare(before.bytes, bytes) === 0) return;
+    found.set(path, { bytes, at: clock.now() });
   };
-  const newest = (from: string, { broker, link }: Held): NodeReport | null => {
-    const one = broker === null ? null : decodeReport(broker, from);
-    const other = link === null ? null : openReport(keyring, link);
-    const reports = [one, other].flatMap((decoded) => (decoded?.ok ? [decoded.report] : []));
-    return reports.reduce<NodeReport | null>(
-      (best, report) => (best === null || isLater(report, best) ? report : best),
-      null,
-    );
+  const newest = (from: string, found: Held): NodeReport | null => {
+    let best: Dated | null = null;
+    for (const [path, { bytes, at }] of found) {
+      const decoded = path === 'broker' ? decodeReport(bytes, from) : openReport(keyring, bytes);
+      if (!decoded.ok) continue;
+      const dated = { report: decoded.report, at };
+      if (best === null || isLater(dated, best)) best = dated;
+    }
+    return best?.report ?? null;
   };
 
   return {
@@ -69,7 +71,11 @@ export function peerReports(
       if (decoded.ok) rankings.set(coordinator, decoded.ranking);
     },
     reports: () => [...held].flatMap(([from, bytes]) => newest(from, bytes) ?? []),
-    heard: () => [...held].map(([node, { at }]) => ({ node, ago_ms: clock.now() - at })),
+    heard: () =>
+      [...held].map(([node, found]) => {
+        const last = Math.max(...[...found.values()].map(({ at }) => at));
+        return { node, ago_ms: clock.now() - last };
+      }),
     ranking(connected) {
       const among = [...rankings.keys()].filter((name) => connected.includes(name)).sort();
       const chosen = among[0] ?? [...rankings.keys()].sort()[0];
@@ -78,7 +84,16 @@ export function peerReports(
   };
 }
 
-const isLater = (one: NodeReport, other: NodeReport): boolean =>
-  one.started_ms === other.started_ms
-    ? one.sequence > other.sequence
-    : one.started_ms > other.started_ms;
+interface Dated {
+  readonly report: NodeReport;
+  readonly at: Instant;
+}
+
+/**
+ * Of one life the higher sequence. Of two lives the one that came last: their wall clocks say
+ * nothing, for a Pi without network time boots into the past.
+ */
+const isLater = (one: Dated, other: Dated): boolean =>
+  one.report.started_ms === other.report.started_ms
+    ? one.report.sequence > other.report.sequence
+    : one.at > other.at;

@@ -10,7 +10,7 @@ import type { MemberList, NodeName } from './lease-messages.ts';
 export interface NodeReport {
   readonly node: NodeName;
   readonly boot_id: string;
-  /** Rises by one with each report of one process; a later start begins at a later `started_ms`. */
+  /** Rises by one with each report of one process. */
   readonly sequence: number;
   /** Wall clock at the process's start, ms since 1970; only to tell two lives apart. */
   readonly started_ms: number;

@@ -32,6 +32,23 @@ test('the retained report of a dead node, given again, is nothing heard', () => 
   expect(peers.heard()).toEqual([{ node: 'pi1', ago_ms: 0 }]);
 });
 
+test('of two lives the one that came last counts, whatever its wall clock says', () => {
+  const { clock, peers } = setUp();
+  peers.byBroker('pi1', json(70));
+  clock.advance(seconds(60));
+  const later = report('pi1', {
+    sequence: 2,
+    started_ms: report('pi1', {}).started_ms - 86_400_000,
+  });
+  peers.byLink('pi1', sealReport(ringOf('pi1'), 'pi2', later) ?? new Uint8Array());
+  expect(peers.reports().map(({ sequence }) => sequence)).toEqual([2]);
+  clock.advance(seconds(1));
+  // The same words of its former life, once more: the broker was reconnected.
+  peers.byBroker('pi1', json(70));
+  expect(peers.reports().map(({ sequence }) => sequence)).toEqual([2]);
+  expect(peers.heard()).toEqual([{ node: 'pi1', ago_ms: 1000 }]);
+});
+
 test('strangers and this node itself are not kept', () => {
   const { peers } = setUp();
   peers.byBroker('pi2', json(1));
