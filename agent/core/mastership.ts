@@ -34,7 +34,7 @@ import { hearAcknowledgement, hearPositions } from './lease/positions.ts';
 import { noteHeard } from './lease/presence.ts';
 import { isKnown } from './lease/roles.ts';
 import { forgetLongerLeases } from './lease/silence.ts';
-import { scheduleAttempt } from './lease/vacancy.ts';
+import { coldWaiting, hearOwner, scheduleAttempt } from './lease/vacancy.ts';
 import { answerPrepare, answerPropose } from './lease/voter.ts';
 import { hearWall, readWall } from './lease/wall.ts';
 import { serverExited, stepDone } from './promotion.ts';
@@ -86,8 +86,17 @@ function route(turn: Turn, event: Exclude<AgentEvent, { kind: 'started' }>): voi
 }
 
 function hear(turn: Turn, from: NodeName, message: LeaseMessage): void {
-  if (!isKnown(turn.config, from) || from === turn.config.node) return;
+  const { config, now } = turn;
+  if (!isKnown(config, from) || from === config.node) return;
+  const waited = coldWaiting(turn.state, now, config);
   noteHeard(turn, from);
+  hearOwner(turn, from);
+  understand(turn, from, message);
+  // A master is there; what is armed now is the end of that wait, minutes away.
+  if (waited && !coldWaiting(turn.state, now, config)) scheduleAttempt(turn);
+}
+
+function understand(turn: Turn, from: NodeName, message: LeaseMessage): void {
   switch (message.kind) {
     case 'prepare':
       return send(turn, from, answerPrepare(turn, from, message));

@@ -238,6 +238,7 @@ function buildMachine(plan: Plan, index: number): Machine {
     crashLoop: 0,
     brokerUp: true,
     failedAt: 0,
+    waitedUntil: 0,
   };
 }
 

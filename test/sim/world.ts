@@ -158,6 +158,8 @@ export interface Machine {
   brokerUp: boolean;
   /** True time of the last failure of a step; the core may sit out after it. */
   failedAt: number;
+  /** True time up to which it may wait for a last owner that is not there. */
+  waitedUntil: number;
 }
 
 /** What a coordinator has seen pass, and may send again. */

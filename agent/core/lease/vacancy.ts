@@ -6,23 +6,37 @@
  * wins; a failed attempt, its own or another's, never begins them anew. No random numbers: the
  * spread between nodes comes from their place in the configuration.
  */
-import { type Instant, instant } from '../../../shared/time/duration.ts';
+import type { NodeName } from '../../../shared/protocol/lease-messages.ts';
+import { after, type Instant, instant } from '../../../shared/time/duration.ts';
 import { ownRank } from '../ranking.ts';
 import type { CoreState } from '../state.ts';
 import { arm, type Turn, update, updateRun } from '../turn.ts';
 import type { CoreConfig } from '../types.ts';
 import { eligibleNodes, isEligible } from './roles.ts';
+import { silenceFrom } from './silence.ts';
 
 const never = instant(0);
 
 /**
- * Cold start: this node has just booted, another node was the last owner, and that one has not
- * been heard. Hearing it ends the wait: it compares its replica like everybody else (L14).
+ * Cold start: this node has just booted, another node was the last owner, and no master has been
+ * seen since (L14).
  */
 export function coldWaiting(state: CoreState, now: Instant, config: CoreConfig): boolean {
   const owner = state.disk?.epoch_owner ?? null;
-  if (owner === null || owner === config.node || now >= state.run.cold_until) return false;
-  return state.heard[owner] === undefined;
+  return owner !== null && owner !== config.node && now < state.run.cold_until;
+}
+
+/**
+ * The last owner is there. It may have booted just now: once its silence is over it stands for
+ * election itself or has nothing to stand with, and nobody waits longer than that.
+ */
+export function hearOwner(turn: Turn, from: NodeName): void {
+  const { state, now, config } = turn;
+  if (state.disk?.epoch_owner !== from || !coldWaiting(state, now, config)) return;
+  const until = after(silenceFrom(now, state.disk, config), config.yieldWait);
+  if (until >= state.run.cold_until) return;
+  updateRun(turn, { cold_until: until });
+  scheduleAttempt(turn);
 }
 
 /** Somebody else's lease that this node's own voter has accepted and that still runs. */

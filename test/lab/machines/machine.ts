@@ -82,7 +82,7 @@ export class Machine implements WatchedNode {
   }
 
   async #start(): Promise<void> {
-    network.forget(this.name);
+    network.forget(this.name, this.address);
     const enter = this.#group.make().map((file) => `echo $$ >'${file}'`);
     const nspawn = [
       'systemd-nspawn --quiet --boot --register=no --keep-unit --console=read-only',

@@ -41,8 +41,12 @@ export const network = {
     if (away) run('ip', ['route', 'replace', ...route, 'src', OBSERVER]);
     else tryRun('ip', ['route', 'delete', ...route]);
   },
-  /** The end of a machine takes its cable with it, a moment later. */
-  forget(machine: string): void {
+  /**
+   * The end of a machine takes its cable with it, a moment later. The next one of that name is
+   * plugged into the first half, wherever the last one was.
+   */
+  forget(machine: string, address: string): void {
     tryRun('ip', ['link', 'delete', `vb-${machine}`]);
+    tryRun('ip', ['route', 'delete', `${address}/32`, 'dev', OTHER_HALF]);
   },
 };

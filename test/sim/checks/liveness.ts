@@ -11,11 +11,14 @@ import { compareLists } from '../../../agent/core/lease/member-list.ts';
 import { hasServed } from '../../../agent/core/lease/rows.ts';
 import type { CoreConfig, DiskRecord } from '../../../agent/core/types.ts';
 import type { MemberList } from '../../../shared/protocol/lease-messages.ts';
+import type { Instant } from '../../../shared/time/duration.ts';
 import { canReach, canTalk } from '../network.ts';
 import { answers } from '../server.ts';
 import { headOf } from '../store.ts';
-import type { Machine, World } from '../world.ts';
+import { bootClock, type Machine, type World } from '../world.ts';
 
+/** `masterIsThere` is called once in this time, ms. */
+const betweenLooks = 1000;
 /** Longest promotion when nothing fails (steps.ts, server.ts) and room for late timers, ms. */
 const promotion = 4200;
 
@@ -29,6 +32,7 @@ export function electionBound(config: CoreConfig): number {
 
 /** Called once a second; text of the breach, or null. */
 export function masterIsThere(world: World): string | null {
+  for (const machine of world.machines) noteWait(world, machine);
   if (world.disturbances > 0) return null;
   const config = world.machines[0]?.config;
   if (config === undefined || world.now - world.disturbedAt < electionBound(config)) return null;
@@ -40,7 +44,7 @@ export function masterIsThere(world: World): string | null {
   if (group === null) return null;
   const newest = newestRecord(world);
   if (newest === null || !mayElect(group, newest.list)) return null;
-  const from = restFrom(world, group, newest);
+  const from = restFrom(world, group);
   world.coverage.counts.liveness_checks += 1;
   const bound = from + electionBound(config);
   if (world.now < bound) return null;
@@ -51,17 +55,28 @@ export function masterIsThere(world: World): string | null {
 }
 
 /** When the last wait that a machine brought along is over. */
-function restFrom(world: World, group: readonly Machine[], newest: DiskRecord): number {
+function restFrom(world: World, group: readonly Machine[]): number {
   let from = world.disturbedAt;
-  const ownerIsHere = group.some((machine) => machine.name === newest.epoch_owner);
   for (const machine of group) {
     const { config } = machine;
     const slack = 1 + config.driftBound;
     from = Math.max(from, machine.startedAt + config.leaseDuration * slack);
-    if (!ownerIsHere) from = Math.max(from, machine.startedAt + config.coldStartWait * slack);
+    from = Math.max(from, machine.waitedUntil);
     if (machine.failedAt > 0) from = Math.max(from, machine.failedAt + config.sitOut * slack);
   }
   return from;
+}
+
+/** The wait of a cold start is over as soon as a master was seen, or the last owner is there. */
+function noteWait(world: World, machine: Machine): void {
+  const { config } = machine;
+  const longest = machine.startedAt + config.coldStartWait * (1 + config.driftBound);
+  if (!isAwake(machine) || world.now >= longest) return;
+  const owner = world.machines.find(({ name }) => name === machine.disk?.epoch_owner);
+  if (owner !== undefined && isAwake(owner) && canTalk(world, machine.index, owner.index)) return;
+  const now = bootClock(world, machine) as Instant;
+  const { phase } = world.core.view(machine.state, now, config);
+  if (phase === 'waiting') machine.waitedUntil = Math.min(longest, world.now + betweenLooks);
 }
 
 const isAwake = (machine: Machine): boolean =>

@@ -278,6 +278,21 @@ const roles: readonly Mutant[] = [
       ],
     },
   ]),
+  ...on({ profile: 'cold' }, [
+    {
+      name: 'end-of-a-called-off-wait-stays-armed',
+      breaks: 'L14: the wait for the last owner ends with the first master that is seen',
+      // Alone, the owner that is heard shortens the wait: little is left of it.
+      edits: [
+        { file: 'agent/core/mastership.ts', find: '  hearOwner(turn, from);\n', replace: '' },
+        {
+          file: 'agent/core/mastership.ts',
+          find: '  if (waited && !coldWaiting(turn.state, now, config)) scheduleAttempt(turn);\n',
+          replace: '',
+        },
+      ],
+    },
+  ]),
   ...on({ profile: 'aimed', plot: 'owner-away' }, [
     {
       name: 'cold-start-wait-never-ends',
@@ -285,12 +300,8 @@ const roles: readonly Mutant[] = [
       edits: [
         {
           file: vacancy,
-          find:
-            'if (owner === null || owner === config.node || now >= state.run.cold_until) ' +
-            'return false;',
-          replace:
-            'if (owner === null || owner === config.node || state.run.cold_until === 0) ' +
-            'return false;',
+          find: 'return owner !== null && owner !== config.node && now < state.run.cold_until;',
+          replace: 'return owner !== null && owner !== config.node && state.run.cold_until > 0;',
         },
         {
           file: vacancy,

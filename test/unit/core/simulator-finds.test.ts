@@ -364,4 +364,30 @@ describe('bugs that the simulator found', () => {
     expect(since(cluster, mark)).not.toContain('a won the lease');
     expect(cluster.serving()).toEqual(['b']);
   });
+
+  it.each([
+    ['serves again', false],
+    ['is heard, and has lost its card', true],
+  ])('45: a wait at a cold start ends for good when the last owner %s', (_word, isWiped) => {
+    const cluster = serving();
+    cluster.powerOff('a', 'b', 'c');
+    for (const node of ['a', 'b', 'c']) {
+      cluster.setDatastore(node, { lineageEpoch: 1, revision: 5, clean: true, source: 'replica' });
+    }
+    cluster.boot('b', 'c');
+    cluster.run(20_000);
+    expect(cluster.serving()).toEqual([]);
+    if (isWiped) {
+      cluster.machine('a').disk = null;
+      cluster.setDatastore('a', { lineageEpoch: 0, revision: 0, clean: true, source: 'none' });
+    }
+    cluster.boot('a');
+    cluster.run(20_000);
+    expect(cluster.serving()).toHaveLength(1);
+    const [first = ''] = cluster.serving();
+    expect(first === 'a').toBe(!isWiped);
+    cluster.powerOff(first);
+    cluster.run(20_000);
+    expect(cluster.serving()).toHaveLength(1);
+  });
 });
