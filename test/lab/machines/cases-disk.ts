@@ -62,7 +62,8 @@ const crashLoop = async (stage: Stage): Promise<CaseReport> => {
   const atMs = await old.killUnit('k3s.service');
   stage.tell(`the server of ${old.name} died and cannot start any more`);
   const { gapMs } = await stage.failover(atMs + IN_FLIGHT_MS, old);
-  writeFileSync(program, text);
+  // Synced, or the next power cut brings the broken one back.
+  writeFileSync(program, text, { flush: true });
   await stage.settled();
   return { gapMs, lossesAtMs: atMs, wrong: [] };
 };
