@@ -113,6 +113,7 @@ export function startAgent(world: World, machine: Machine): void {
   machine.state = world.core.initialState(machine.config);
   settleWrites(world, machine);
   const { run, disk } = machine;
+  machine.counted = disk;
   // Records are read back as JSON: what is not JSON-safe would be lost here.
   const facts: StartFacts = {
     bootId: machine.bootId,

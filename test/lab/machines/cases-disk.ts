@@ -57,7 +57,7 @@ const crashLoop = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();
   const program = old.path('/usr/local/bin/k3s');
   const text = readFileSync(program);
-  writeFileSync(program, '#!/bin/sh\nexit 1\n');
+  writeFileSync(program, '#!/bin/sh\nexit 1\n', { flush: true });
   chmodSync(program, 0o755);
   const atMs = await old.killUnit('k3s.service');
   stage.tell(`the server of ${old.name} died and cannot start any more`);

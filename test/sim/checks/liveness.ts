@@ -102,9 +102,14 @@ function talkingGroup(world: World): readonly Machine[] | null {
   return null;
 }
 
+/** What a turn wrote that failed afterwards counts for nobody until the next start reads it. */
+const recordOf = ({ up, counted, disk }: Machine): DiskRecord | null =>
+  up && counted !== null ? counted : disk;
+
 function newestRecord(world: World): DiskRecord | null {
   let newest: DiskRecord | null = null;
-  for (const { disk } of world.machines) {
+  for (const machine of world.machines) {
+    const disk = recordOf(machine);
     if (disk === null) continue;
     const isNewer =
       newest === null ||

@@ -1,4 +1,5 @@
 /** The machine lab's own judgement: which cases are played, and what a run adds up to. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
@@ -18,6 +19,16 @@ import {
 import { reaches } from '../../lab/result-file.ts';
 
 const read = (...args: string[]) => readMachineLabOptions(args, {}, 7);
+
+test('what a case writes to a card is synced: the next case may cut its power', () => {
+  const folder = new URL('../../lab/machines/', import.meta.url);
+  const names = readdirSync(folder).filter((name) => name.startsWith('cases'));
+  const calls = names.flatMap(
+    (name) => readFileSync(new URL(name, folder), 'utf8').match(/writeFileSync\([^;]*\);/g) ?? [],
+  );
+  expect(calls.length).toBeGreaterThan(0);
+  for (const call of calls) expect(call).toContain('flush: true');
+});
 
 describe('options', () => {
   test('every case by default, none beside rounds', () => {

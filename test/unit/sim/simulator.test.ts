@@ -79,6 +79,10 @@ describe('a schedule', () => {
     ['whoever missed a tenure yields to what it wrote (42)', 7_009_918],
     ['and waits for its answer (42)', 3265],
     ['nobody waits for a master that died before its server started (RIG 7)', 255_879],
+    [
+      'a record that a failed turn left on the disk binds nobody before the next start (RIG 10)',
+      113_139,
+    ],
   ])('in which %s', (_what, seed) => {
     const verdict = runSchedule(makePlan(seed, anything), {
       core: shippedCore,
