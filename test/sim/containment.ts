@@ -4,14 +4,14 @@
  * from answering.
  */
 import type { RuleName } from './checks/judge.ts';
-import { type FaultKind, faultNames, isBeyond } from './fault-kinds.ts';
+import { beyondKinds, type FaultKind, isBeyond } from './fault-kinds.ts';
 import type { PlannedFault } from './plan.ts';
-import type { Machine, World } from './world.ts';
+import { dataPathIsShut, type Machine, type World } from './world.ts';
 
 /**
  * Why a server answered no more; `still_there`: it runs, frozen or behind a data path that is shut.
  */
-export const enders = [
+const enders = [
   'went_by_itself',
   'told_to_stop',
   'self_fence',
@@ -37,8 +37,6 @@ const headings: Readonly<Record<Column, string>> = {
   data_path_gate: 'data path',
   still_there: '(running)',
 };
-
-export const beyondKinds: readonly FaultKind[] = faultNames.filter(isBeyond);
 
 export interface Containment {
   /** counts[kind × columns + column] */
@@ -70,14 +68,11 @@ const amounts: Partial<Record<FaultKind, (fault: PlannedFault) => number>> = {
 };
 const unitOf = (kind: FaultKind): string => (kind === 'drift_beyond' ? ' %' : ' s');
 
-const gateIsShut = (world: World, machine: Machine): boolean =>
-  world.plan.dataPathGate && world.now >= machine.gateUntil;
-
 /** A fence ends this machine's server, unless its data path was shut before. */
 export function noteEnd(world: World, machine: Machine, by: Ender): void {
   const { server } = machine;
   if (!server.running || server.endedBy !== 'went_by_itself') return;
-  server.endedBy = by !== 'told_to_stop' && gateIsShut(world, machine) ? 'data_path_gate' : by;
+  server.endedBy = by !== 'told_to_stop' && dataPathIsShut(world, machine) ? 'data_path_gate' : by;
 }
 
 const count = (world: World, kind: FaultKind, column: Column): void => {

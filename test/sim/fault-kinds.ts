@@ -85,3 +85,4 @@ export const faultNumber: Readonly<Record<FaultKind, number>> = Object.fromEntri
   faultNames.map((kind, index) => [kind, index]),
 ) as Record<FaultKind, number>;
 export const isBeyond = (kind: FaultKind): boolean => faultKinds[kind].class === 'beyond';
+export const beyondKinds: readonly FaultKind[] = faultNames.filter(isBeyond);

@@ -9,10 +9,10 @@
  */
 
 import { pickLetters, pickTiming, shapeOf } from './cluster-shapes.ts';
-import { type FaultKind, faultKinds, isBeyond } from './fault-kinds.ts';
+import { beyondKinds, type FaultKind, faultKinds, isBeyond } from './fault-kinds.ts';
 import type { Plan, PlannedFault, ProfileName, StartOfMachine, Storm } from './plan.ts';
 import { type PlotName, plotNames, plots } from './plots/table.ts';
-import { beyondKinds, everyday, messageKinds, profiles, triggers } from './profiles.ts';
+import { everyday, messageKinds, profiles, triggers } from './profiles.ts';
 import { type SeededRandom, seededRandom, weighted } from './random.ts';
 
 export interface PlanWishes {

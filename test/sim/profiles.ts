@@ -26,8 +26,6 @@ export const everyday: Weights = faultNames
   .filter((kind) => !isBeyond(kind))
   .map((kind) => [1, kind] as const);
 
-export const beyondKinds: readonly FaultKind[] = faultNames.filter(isBeyond);
-
 /** Every kind of message; what `hold` and `echo` keep, and what a fault may wait for. */
 export const messageKinds: readonly LeaseMessageKind[] = [
   'prepare',

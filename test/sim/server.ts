@@ -11,7 +11,14 @@ import { feed } from './agent-process.ts';
 import { noteEnd, noteStart } from './containment.ts';
 import { stepDone } from './steps.ts';
 import { settleWrites, startStreaming } from './stream.ts';
-import { bootClock, disturb, happening, type Machine, type World } from './world.ts';
+import {
+  bootClock,
+  dataPathIsShut,
+  disturb,
+  happening,
+  type Machine,
+  type World,
+} from './world.ts';
 
 /** DESIGN section 3: dead man's period and kill time; the same figures as in timing-rules.ts. */
 const deadmanPeriod = 1000;
@@ -20,8 +27,7 @@ const killTime = 500;
 export function answers(world: World, machine: Machine): boolean {
   const { server } = machine;
   if (!server.running || !machine.powered || machine.nodeFrozen) return false;
-  if (!world.plan.dataPathGate || world.flaws.gateNeverShuts) return true;
-  return world.now < machine.gateUntil;
+  return !dataPathIsShut(world, machine);
 }
 
 /** The truth about the lease file, whatever the gate makes of it. */

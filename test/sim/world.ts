@@ -228,6 +228,10 @@ export function trueTime(machine: Machine, reading: number): number {
   return machine.bootedAt + (Math.ceil(reading / step) * step) / machine.rate;
 }
 
+/** By the kernel's timer: nobody outside the machine is answered. */
+export const dataPathIsShut = ({ plan, flaws, now }: World, machine: Machine): boolean =>
+  plan.dataPathGate && !flaws.gateNeverShuts && now >= machine.gateUntil;
+
 /** Something changed that the liveness bound has to wait for. */
 export function disturb(world: World): void {
   world.disturbedAt = world.now;

@@ -5,16 +5,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readArguments } from '../../sim/arguments.ts';
 import { runBatch } from '../../sim/batch.ts';
-import {
-  addContainment,
-  beyondKinds,
-  containmentTable,
-  emptyContainment,
-} from '../../sim/containment.ts';
+import { addContainment, containmentTable, emptyContainment } from '../../sim/containment.ts';
 import { shippedCore } from '../../sim/core-under-test.ts';
 import { coverageTable, covered, emptyCoverage } from '../../sim/coverage.ts';
 import { eventQueue } from '../../sim/event-queue.ts';
-import { faultKinds, faultNames } from '../../sim/fault-kinds.ts';
+import { beyondKinds, faultKinds, faultNames } from '../../sim/fault-kinds.ts';
 import { makePlan } from '../../sim/plan-maker.ts';
 import { plotNames } from '../../sim/plots/table.ts';
 import { profiles } from '../../sim/profiles.ts';
