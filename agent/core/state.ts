@@ -146,8 +146,8 @@ export interface Patience {
 export interface Learning {
   readonly request: string;
   readonly answers: Readonly<Record<NodeName, LearnedAnswer>>;
-  /** The newest record told to earlier requests: it counts for the operator's command only. */
-  readonly earlier: LearnedAnswer | null;
+  /** Records told to earlier requests: they count for the operator's command only. */
+  readonly earlier: Readonly<Record<NodeName, LearnedAnswer>>;
 }
 
 export interface LearnedAnswer {
@@ -159,6 +159,8 @@ export interface LearnedAnswer {
 
 export interface CoreState {
   readonly started: boolean;
+  /** The server ended while `started` could not be carried out yet; its facts don't know. */
+  readonly serverEnded: boolean;
   readonly bootId: string;
   readonly nonce: string;
   readonly disk: DiskRecord | null;
@@ -238,10 +240,11 @@ const emptyDatastore: DatastoreFacts = {
   source: 'none',
 };
 
-/** The state before the event `started`; nothing but that event changes it. */
+/** The state before the event `started`; only that event and an end of the server change it. */
 export function initialState(_config: CoreConfig): CoreState {
   return {
     started: false,
+    serverEnded: false,
     bootId: '',
     nonce: '',
     disk: null,

@@ -39,7 +39,7 @@ export function learn(turn: Turn): void {
     return;
   }
   const request = `${state.nonce}:${Math.floor(now)}`;
-  const earlier = newestTold(state.learning);
+  const earlier = toldSoFar(state.learning);
   update(turn, { learning: { request, answers: {}, earlier } });
   const asking: Learn = { kind: 'learn', request };
   for (const node of others(turn)) send(turn, node, asking);
@@ -88,7 +88,7 @@ function conclude(turn: Turn): void {
   const answers = Object.values(learning.answers);
   const isFresh = ([node, answer]: [NodeName, LearnedAnswer]): boolean =>
     answer.answer === 'fresh' || (recordless.includes(node) && isFounding(turn, answer));
-  const record = newestRecord(turn, records(learning));
+  const record = newestRecord(turn, records(learning.answers));
   if (isTaught(turn, record)) {
     settle(turn, record, `learned epoch ${record.highest_epoch} from the others.`);
   } else if (answers.length === asked.length && Object.entries(learning.answers).every(isFresh)) {
@@ -116,32 +116,17 @@ function isTaught(turn: Turn, { list }: DiskRecord): boolean {
   });
 }
 
-const records = (learning: Learning | null): LearnedAnswer[] =>
-  Object.values(learning?.answers ?? {}).filter(({ answer }) => answer === 'record');
+const records = (answers: Learning['answers']): Learning['answers'] =>
+  Object.fromEntries(Object.entries(answers).filter(([, { answer }]) => answer === 'record'));
 
-/** Of all requests of this start, for what a node told counts although it may be gone by now. */
-function newestTold(learning: Learning | null): LearnedAnswer | null {
-  const earlier = learning?.earlier ?? null;
-  const told = earlier === null ? records(learning) : [earlier, ...records(learning)];
-  return told.reduce<LearnedAnswer | null>(
-    (best, one) => (best === null ? one : newerOfBoth(best, one)),
-    null,
-  );
-}
-
-/** Epoch and list may be newest at different nodes. */
-function newerOfBoth(one: LearnedAnswer, other: LearnedAnswer): LearnedAnswer {
-  const higher = other.highest_epoch > one.highest_epoch ? other : one;
-  const { list } = one.list === null ? other : one;
-  const newest = list === null || other.list === null ? list : newerList(list, other.list);
-  return { ...higher, list: newest };
-}
+/** Of all requests of this start: what a node told counts although it may be gone by now. */
+const toldSoFar = (learning: Learning | null): Learning['earlier'] =>
+  learning === null ? {} : { ...learning.earlier, ...records(learning.answers) };
 
 /** The newest that the answers tell; the founding record when none holds one. */
-function newestRecord(turn: Turn, answers: readonly LearnedAnswer[]): DiskRecord {
+function newestRecord(turn: Turn, answers: Learning['answers']): DiskRecord {
   let record = founding(turn);
-  for (const told of answers) {
-    const { highest_epoch, epoch_owner, list } = told;
+  for (const { highest_epoch, epoch_owner, list } of Object.values(answers)) {
     if (highest_epoch > record.highest_epoch) {
       // An epoch was granted: rows may exist (L14).
       record = { ...record, highest_epoch, epoch_owner, served: true };
@@ -183,8 +168,7 @@ export function foundByCommand(turn: Turn, id: string): void {
   } else {
     // L9: the command ends the wait; what could be learned meanwhile still counts, and what was
     // told to an earlier request, by a node that may be gone now.
-    const told = newestTold(turn.state.learning);
-    const record = newestRecord(turn, told === null ? [] : [told]);
+    const record = newestRecord(turn, toldSoFar(turn.state.learning));
     const known = record.highest_epoch === 0 ? '' : ` from epoch ${record.highest_epoch}`;
     settle(turn, record, `founds the cluster${known} by the operator’s command.`);
     reply(turn, id, true, 'Founded. Where another voter stays without a record, run it there too.');
