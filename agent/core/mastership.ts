@@ -34,7 +34,7 @@ import { hearAcknowledgement, hearPositions } from './lease/positions.ts';
 import { noteHeard } from './lease/presence.ts';
 import { isKnown } from './lease/roles.ts';
 import { forgetLongerLeases } from './lease/silence.ts';
-import { coldWaiting, hearOwner, scheduleAttempt } from './lease/vacancy.ts';
+import { hearOwner, scheduleAttempt } from './lease/vacancy.ts';
 import { answerPrepare, answerPropose } from './lease/voter.ts';
 import { hearWall, readWall } from './lease/wall.ts';
 import { serverExited, stepDone } from './promotion.ts';
@@ -56,7 +56,15 @@ export function decide(
   const turn = beginTurn(state, now, config);
   if (event.kind === 'started') start(turn, event.facts);
   else if (state.started) route(turn, event);
+  else beforeStart(turn, event);
   return finish(turn);
+}
+
+/** `started` could not be written and is fed again: what happens meanwhile is not in its facts. */
+function beforeStart(turn: Turn, event: AgentEvent): void {
+  if (event.kind === 'server_exited') update(turn, { serverEnded: true });
+  if (event.kind !== 'persist_failed') return;
+  explain(turn, `could not write its ${event.what} record (${event.detail}): starts again soon.`);
 }
 
 function route(turn: Turn, event: Exclude<AgentEvent, { kind: 'started' }>): void {
@@ -86,17 +94,10 @@ function route(turn: Turn, event: Exclude<AgentEvent, { kind: 'started' }>): voi
 }
 
 function hear(turn: Turn, from: NodeName, message: LeaseMessage): void {
-  const { config, now } = turn;
+  const { config } = turn;
   if (!isKnown(config, from) || from === config.node) return;
-  const waited = coldWaiting(turn.state, now, config);
   noteHeard(turn, from);
   hearOwner(turn, from);
-  understand(turn, from, message);
-  // A master is there; what is armed now is the end of that wait, minutes away.
-  if (waited && !coldWaiting(turn.state, now, config)) scheduleAttempt(turn);
-}
-
-function understand(turn: Turn, from: NodeName, message: LeaseMessage): void {
   switch (message.kind) {
     case 'prepare':
       return send(turn, from, answerPrepare(turn, from, message));

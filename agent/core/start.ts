@@ -18,8 +18,9 @@ import { type CoreState, freshRun, type RunState } from './state.ts';
 import { arm, explain, type Turn, update, updateRun } from './turn.ts';
 import type { StartFacts } from './types.ts';
 
-export function start(turn: Turn, facts: StartFacts): void {
+export function start(turn: Turn, found: StartFacts): void {
   const { now, config } = turn;
+  const facts = turn.state.serverEnded ? { ...found, serverRunning: false } : found;
   const survived = facts.run !== null && facts.run.boot_id === facts.bootId ? facts.run : null;
   const state: CoreState = {
     ...turn.state,

@@ -161,7 +161,10 @@ export type AgentEvent =
       readonly firstRevision?: number;
     }
   | { readonly kind: 'persist_failed'; readonly what: 'disk' | 'run'; readonly detail: string }
-  /** The server process ended although nobody asked it to. */
+  /**
+   * The server process ended although nobody asked it to. The epoch is the one held; 0 while
+   * `started` could not be carried out.
+   */
   | { readonly kind: 'server_exited'; readonly epoch: number; readonly detail: string }
   /** The wall clock again: a Pi often hears of a time server only after its agent has started. */
   | { readonly kind: 'wall'; readonly wall: StartFacts['wall'] }

@@ -144,26 +144,23 @@ function receiveFrom(place: Place, stream: StreamParts, master: NodeName, epoch:
   stream.replication.follow({ node: master, host: node.address, port: node.link_port, epoch });
 }
 
-/** The event `started`, and what a restart beside a running server goes on with. */
+/** The event `started`; the loop feeds it again when it could not be written. */
 async function start(parts: Parts, records: RecordStore, loop: Loop<CoreState>): Promise<void> {
   const { place, machine, stream } = parts;
   const { random, findings, bootId } = place;
   const stored = records.load();
   for (const sentence of stored.damaged) findings.note('message-invalid', sentence, 'records');
-  const serverRunning = await machine.units.running('server');
   const facts: StartFacts = {
     bootId,
     nonce: random.hex(NONCE_BYTES),
     run: stored.run,
     disk: stored.disk,
     datastore: stream.replication.facts(),
-    serverRunning,
+    serverRunning: await machine.units.running('server'),
     wall: readWall(place),
   };
   machine.units.onServerExit((detail) => serverExited(parts, loop, detail));
   loop.post({ kind: 'started', facts });
-  const { role, epoch } = parts.view();
-  if (role === 'master' && serverRunning) stream.replication.serverUp(epoch);
 }
 
 const readWall = ({ clock, files }: Place): StartFacts['wall'] => ({
@@ -186,7 +183,7 @@ function serverExited({ place, machine }: Parts, loop: Loop<CoreState>, detail: 
   place.log.warn({}, detail);
   if (machine.steps.serverExited(detail)) return;
   const { held } = loop.state().run;
-  if (held !== null) place.post({ kind: 'server_exited', epoch: held.epoch, detail });
+  place.post({ kind: 'server_exited', epoch: held?.epoch ?? 0, detail });
 }
 
 /** Log, timeline and report learn of each turn; nothing here may throw or decide. */
@@ -194,9 +191,13 @@ function observer(parts: Parts, publisher: Publisher): Observer<CoreState> {
   const { place, timeline } = parts;
   let before = '';
   return {
-    turned(_state, event, reason, now) {
+    turned(state, event, reason, now) {
       const seen = parts.view(now);
       const { role, phase, epoch, master } = seen;
+      // A restart beside its running server goes on sending.
+      const besideServer =
+        event.kind === 'started' && event.facts.serverRunning && !state.serverEnded;
+      if (besideServer && role === 'master') parts.stream.replication.serverUp(epoch);
       timeline.saw(seen, now);
       const shown = `${role} ${phase} ${epoch} ${master}`;
       if (reason !== '') place.log.info({ role, phase, epoch, event: event.kind }, reason);

@@ -91,10 +91,13 @@ export function scheduleAttempt(turn: Turn, extra = 0): void {
 /** A master is there: the waits of this vacancy are over, and the next vacancy has its own. */
 export function endVacancy(turn: Turn): void {
   const { run, attempts } = turn.state;
+  const waited = coldWaiting(turn.state, turn.now, turn.config);
   if (run.cold_until !== 0 || run.yield_until !== 0) {
     updateRun(turn, { cold_until: never, yield_until: never, yield_epoch: 0 });
   }
   if (attempts !== 0) update(turn, { attempts: 0 });
+  // What is armed now is the end of that wait, minutes away.
+  if (waited) scheduleAttempt(turn);
 }
 
 /**

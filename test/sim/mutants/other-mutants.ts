@@ -285,11 +285,7 @@ const roles: readonly Mutant[] = [
       // Alone, the owner that is heard shortens the wait: little is left of it.
       edits: [
         { file: 'agent/core/mastership.ts', find: '  hearOwner(turn, from);\n', replace: '' },
-        {
-          file: 'agent/core/mastership.ts',
-          find: '  if (waited && !coldWaiting(turn.state, now, config)) scheduleAttempt(turn);\n',
-          replace: '',
-        },
+        { file: vacancy, find: '  if (waited) scheduleAttempt(turn);\n', replace: '' },
       ],
     },
   ]),
@@ -307,6 +303,19 @@ const roles: readonly Mutant[] = [
           file: vacancy,
           find: 'if (coldWaiting(state, now, config)) at = Math.max(at, state.run.cold_until);',
           replace: 'if (coldWaiting(state, now, config)) at += config.coldStartWait;',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'aimed', plot: 'ends-unheard' }, [
+    {
+      name: 'server-that-ended-early-forgotten',
+      breaks: 'no role without a server: what ends before a start that failed is remembered',
+      edits: [
+        {
+          file: 'agent/core/mastership.ts',
+          find: "  if (event.kind === 'server_exited') update(turn, { serverEnded: true });\n",
+          replace: '',
         },
       ],
     },

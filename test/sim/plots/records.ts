@@ -114,3 +114,19 @@ export function stoppedAndSet(random: SeededRandom): Plot {
   const roles = [0, 1, 2].map((i): Role => ({ letter: 'v', timing, powerAt: 40 * i }));
   return plotOf(roles, [stop, set], { length: 42_000, pace: 1 });
 }
+
+/**
+ * /run of the master is full when its agent starts again, and its server ends before there is
+ * room.
+ */
+export function endsUnheard(random: SeededRandom): Plot {
+  const at = random.between(14_000, 20_000);
+  const wanted: Wanted[] = [
+    { kind: 'crash', role: 'master', at, duration: random.between(50, 400) },
+    { kind: 'run_full', role: 'master', at, duration: random.between(1000, 3000) },
+    { kind: 'server_crash', role: 'master', after: 0, at: random.between(300, 2500) },
+  ];
+  const timing = random.pick(daily);
+  const roles = [0, 1, 2].map((i): Role => ({ letter: 'v', timing, powerAt: 40 * i }));
+  return plotOf(roles, wanted, { length: 50_000, pace: 1 });
+}

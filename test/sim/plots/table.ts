@@ -9,7 +9,14 @@ import type { SeededRandom } from '../random.ts';
 import { oldAnswers, oldBallot, oldEpoch, stoppedAsker } from './ballots.ts';
 import { fullAtTheWaitsEnd, twoLists } from './pairs.ts';
 import type { Plot } from './plot.ts';
-import { manyLeave, missedEpoch, ownerAway, stoppedAndSet, wipedBetween } from './records.ts';
+import {
+  endsUnheard,
+  manyLeave,
+  missedEpoch,
+  ownerAway,
+  stoppedAndSet,
+  wipedBetween,
+} from './records.ts';
 
 export const plots = {
   'old-ballot': oldBallot,
@@ -21,6 +28,7 @@ export const plots = {
   'missed-epoch': missedEpoch,
   'owner-away': ownerAway,
   'stopped-and-set': stoppedAndSet,
+  'ends-unheard': endsUnheard,
   'two-lists': twoLists,
   'full-at-the-waits-end': fullAtTheWaitsEnd,
 } as const satisfies Readonly<Record<string, (random: SeededRandom) => Plot>>;

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { hasRenewalQuorum } from '../../../agent/core/lease/member-list.ts';
 import type { AgentEvent } from '../../../agent/core/types.ts';
+import { wallTime } from '../../../shared/time/duration.ts';
 import { CoreCluster } from '../../golden/core-cluster.ts';
 
 const three = { a: {}, b: {}, c: {} };
@@ -388,6 +389,33 @@ describe('bugs that the simulator found', () => {
     expect(first === 'a').toBe(!isWiped);
     cluster.powerOff(first);
     cluster.run(20_000);
+    expect(cluster.serving()).toHaveLength(1);
+  });
+
+  it.each([
+    ['is started again', 0],
+    ['is given up when the lease has run out', 6000],
+  ])('46: a server that ended while its agent could not start %s', (_word, late) => {
+    const cluster = serving();
+    cluster.failPersist = 'a';
+    const { state: before } = cluster.machine('a');
+    cluster.startProcess('a');
+    expect(cluster.machine('a').state.started).toBe(false);
+    expect(cluster.trace.at(-1)).toContain('could not write');
+    const { run, disk, datastore } = cluster.machine('a');
+    cluster.machine('a').server = false;
+    cluster.give('a', { kind: 'server_exited', epoch: 0, detail: 'killed' });
+    cluster.failPersist = null;
+    const mark = cluster.trace.length;
+    cluster.now += late;
+    const { bootId, nonce } = before;
+    const wall = { time: wallTime(1_800_000_000_000), synchronised: true };
+    const facts = { bootId, nonce, run, disk, datastore, serverRunning: true, wall };
+    cluster.give('a', { kind: 'started', facts });
+    const restarts = since(cluster, mark).includes('step start_server epoch 1');
+    expect(restarts).toBe(late === 0);
+    expect(since(cluster, mark).includes('fence epoch 1')).toBe(late > 0);
+    cluster.run(late === 0 ? 1000 : 20_000);
     expect(cluster.serving()).toHaveLength(1);
   });
 });

@@ -92,6 +92,12 @@ export interface Rig {
   close(): Promise<void>;
 }
 
+/** Words before a command (`within`) that let its Node run this script first. */
+export const preload = (script: string): string[] => [
+  'env',
+  `NODE_OPTIONS=--import data:text/javascript,${encodeURIComponent(script)}`,
+];
+
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function makeRig(options: RigOptions): Rig {

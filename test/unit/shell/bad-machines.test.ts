@@ -7,7 +7,7 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } f
 import { request } from 'node:https';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { makeRig, type Rig, type RigNode } from './agent-rig.ts';
+import { makeRig, preload, type Rig, type RigNode } from './agent-rig.ts';
 
 let rig: Rig | null = null;
 afterEach(async () => {
@@ -22,10 +22,6 @@ const tinyDisk = (directory: string): string[] => {
   const mount = `mount -t tmpfs -o size=48k tmpfs '${directory}/k3s' && exec "$@"`;
   return ['unshare', '-rm', 'sh', '-c', mount, 'sh'];
 };
-const preload = (script: string): string[] => [
-  'env',
-  `NODE_OPTIONS=--import data:text/javascript,${encodeURIComponent(script)}`,
-];
 /** The same where nothing can be mounted: SQLite says it at the end of the installation. */
 const fullDatastore = (): string[] =>
   preload(`import { DatabaseSync } from 'node:sqlite';

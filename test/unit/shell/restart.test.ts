@@ -5,11 +5,11 @@
  */
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { makeRig, quick, type Rig } from './agent-rig.ts';
+import { makeRig, preload, quick, type Rig } from './agent-rig.ts';
 
 const project = join(import.meta.dirname, '../../..');
 let folder = '';
@@ -60,6 +60,57 @@ test('a restart of the master’s agent costs neither role nor server nor stream
     expect((await one.report(other))?.findings).toEqual([]);
   }
 }, 180_000);
+
+/** No record reaches /run as long as this file is there. */
+const roomless = 'no-room';
+const noRoom = (directory: string): string[] =>
+  preload(`import fs, { existsSync } from 'node:fs';
+    import { syncBuiltinESMExports } from 'node:module';
+    const real = fs.renameSync;
+    fs.renameSync = (from, to) => {
+      if (String(to).endsWith('/run/lease.json') && existsSync('${directory}/${roomless}')) {
+        throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
+      }
+      return real(from, to);
+    };
+    syncBuiltinESMExports();`);
+
+test.each([
+  ['goes on sending', false],
+  ['starts the server again that ended meanwhile (46)', true],
+])(
+  'an agent that finds no room for its record at its start %s',
+  async (_what, ends) => {
+    const daemons = { 'agent/main.ts': bundle() };
+    const within = (_name: string, directory: string): string[] => noRoom(directory);
+    const one = makeRig({ names: ['a', 'b'], lease: patient, daemons, within });
+    rig = one;
+    for (const { name } of one.nodes) one.start(name);
+    const { node, epoch, started_ms: before } = await one.serving(90_000);
+    const other = node === 'a' ? 'b' : 'a';
+    const { directory, log } = one.node(node);
+    await streams(one, node, other, null);
+    const agent = one.agent(node);
+    const ended = agent === undefined ? null : once(agent, 'exit');
+    agent?.kill('SIGKILL');
+    await ended;
+    writeFileSync(join(directory, roomless), '');
+    one.start(node);
+    await one.until('it says that it can’t start', 20_000, async () =>
+      readFileSync(log, 'utf8').includes('could not write its run record') ? true : null,
+    );
+    const server = one.serverPid(node) ?? 0;
+    if (ends) process.kill(-server, 'SIGKILL');
+    await one.until('it has seen that', 5000, async () =>
+      !ends || readFileSync(log, 'utf8').includes(`${server} is gone`) ? true : null,
+    );
+    rmSync(join(directory, roomless));
+    await streams(one, node, other, before);
+    expect((await one.report(node))?.epoch).toBe(epoch);
+    expect(one.serverPid(node) === server).toBe(!ends);
+  },
+  180_000,
+);
 
 const deadline = (one: Rig, node: string): number =>
   Number(
