@@ -108,6 +108,7 @@ class RuleJudge implements Judge {
    */
   readonly #yielded = new Map<Machine, number>();
   readonly #proposals = new Map<number, Proposal>();
+  #tenure: { readonly machine: Machine; readonly epoch: number } | null = null;
   /** Whoever gave the role back last: it is not waited for. */
   #releaser: Machine | null = null;
   readonly #followed = new Map<Machine, { readonly life: number; readonly epoch: number }>();
@@ -183,8 +184,10 @@ class RuleJudge implements Judge {
       this.#report(world, 'answered-before-written', answersUnwritten(machine));
     }
     if (message.kind !== 'release') return;
-    // Whoever gives up a ballot before it proposed had nothing to give back.
-    if (message.epoch !== 0) this.#releaser = machine;
+    // A candidate that gives its ballot up has no role to give back.
+    if (message.epoch === this.#tenure?.epoch && machine === this.#tenure.machine) {
+      this.#releaser = machine;
+    }
     if (message.successor !== null && !message.clean) this.#yielded.set(machine, world.now);
     this.#report(world, 'yields-twice', this.#waits.released(machine, message));
     this.#epochs.released(machine, message.epoch);
@@ -237,6 +240,7 @@ class RuleJudge implements Judge {
     this.#yielded.clear();
     this.#proposals.clear();
     this.#releaser = null;
+    this.#tenure = { machine, epoch };
   }
 
   /** What a majority knows is asked when the candidate proposes: later knowledge comes too late. */

@@ -103,8 +103,7 @@ function talkingGroup(world: World): readonly Machine[] | null {
 }
 
 /** What a turn wrote that failed afterwards counts for nobody until the next start reads it. */
-const recordOf = ({ up, counted, disk }: Machine): DiskRecord | null =>
-  up && counted !== null ? counted : disk;
+const recordOf = ({ up, counted, disk }: Machine): DiskRecord | null => (up ? counted : disk);
 
 function newestRecord(world: World): DiskRecord | null {
   let newest: DiskRecord | null = null;
@@ -126,21 +125,28 @@ function mayElect(group: readonly Machine[], list: MemberList): boolean {
   // A commit that only a machine outside knows does not count: L10 then needs both lists.
   const isCommitted =
     list.previous.length === 0 ||
-    group.some(({ disk }) => disk?.list.committed === true && compareLists(disk.list, list) === 0);
+    group.some((machine) => {
+      const known = recordOf(machine)?.list;
+      return known?.committed === true && compareLists(known, list) === 0;
+    });
   const lists = isCommitted ? [list.members] : [list.members, list.previous];
   const voting = new Set(
-    group.filter((machine) => machine.disk !== null && !machine.leaving).map(({ name }) => name),
+    group
+      .filter((machine) => recordOf(machine) !== null && !machine.leaving)
+      .map(({ name }) => name),
   );
   const majority = lists.every(
     (members) => members.filter((name) => voting.has(name)).length * 2 > members.length,
   );
   if (!majority) return false;
-  return group.some(
-    (machine) =>
+  return group.some((machine) => {
+    const record = recordOf(machine);
+    return (
       machine.config.nodes[machine.index]?.eligible === true &&
-      machine.disk !== null &&
+      record !== null &&
       !machine.leaving &&
       // A node without rows leaves the role alone once the cluster has had some.
-      (headOf(machine.store.chain) > 0 || !hasServed(machine.disk)),
-  );
+      (headOf(machine.store.chain) > 0 || !hasServed(record))
+    );
+  });
 }

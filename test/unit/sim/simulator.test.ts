@@ -78,6 +78,8 @@ describe('a schedule', () => {
       'a record that a failed turn left on the disk binds nobody before the next start (RIG 10)',
       113_139,
     ],
+    ['a server that ended before its agent could start is not taken for running (46)', 678_524],
+    ['only who began the last tenure can give it back (RIG 11)', 708_362],
   ])('in which %s', (_what, seed) => {
     const verdict = runSchedule(makePlan(seed, anything), {
       core: shippedCore,
