@@ -77,7 +77,8 @@ function silence(node: string, { self, heard, reports }: StatusAnswer): number |
 /** Builds the view. The highest epoch wins wherever two reports disagree. */
 export function clusterView(everything: StatusAnswer): ClusterView {
   const answer = heardOnly(everything);
-  const reports = [...newest([...answer.reports, answer.self]).values()];
+  const others = answer.reports.filter(({ node }) => node !== answer.self.node);
+  const reports = [...others, answer.self];
   const masters = reports
     .filter((report) => report.role === 'master')
     .sort((one, other) => other.epoch - one.epoch);
@@ -104,21 +105,6 @@ export function clusterView(everything: StatusAnswer): ClusterView {
     promotesAlone: members.length !== 2,
   };
 }
-
-/** One report per node: of two lives the later one, within one life the higher sequence. */
-function newest(reports: readonly NodeReport[]): Map<string, NodeReport> {
-  const byNode = new Map<string, NodeReport>();
-  for (const report of reports) {
-    const known = byNode.get(report.node);
-    if (known === undefined || isNewer(report, known)) byNode.set(report.node, report);
-  }
-  return byNode;
-}
-
-const isNewer = (one: NodeReport, other: NodeReport): boolean =>
-  one.started_ms === other.started_ms
-    ? one.sequence >= other.sequence
-    : one.started_ms > other.started_ms;
 
 const newestList = (reports: readonly NodeReport[]): NodeReport['list'] =>
   reports
