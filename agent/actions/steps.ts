@@ -110,7 +110,7 @@ function carryOut(
     case 'start_server':
       return startServer(place, effect.epoch, wallTime(effect.notBeforeWall), control.signal);
     case 'check_ready':
-      return place.ready.untilReady(place.readyBound, control.signal);
+      return checkReady(place, control.signal);
     case 'stop_server':
       return stopServer(place);
     case 'send_last_revisions':
@@ -141,6 +141,14 @@ async function startServer(
   const result = await place.units.start('server');
   if (result.ok && !signal.aborted) place.serverUp(epoch);
   return fromUnit(result, 'the server was started');
+}
+
+/** Its end may have been told before this step was ordered: then nothing would ever answer. */
+async function checkReady(place: StepPlace, signal: AbortSignal): Promise<StepResult> {
+  if (!(await place.units.running('server'))) {
+    return { ok: false, detail: 'no server process runs' };
+  }
+  return place.ready.untilReady(place.readyBound, signal);
 }
 
 async function stopServer(place: StepPlace): Promise<StepResult> {

@@ -5,11 +5,12 @@
  * to do. Nothing here bypasses a rule of the lease: a forced promotion (L12) waits for the node's
  * own lock like everybody else.
  */
+import { endAttempt } from './lease/candidate.ts';
 import { scheduleForced } from './lease/forced.ts';
 import { foundByCommand } from './lease/learning.ts';
 import { beginLeaving } from './lease/membership.ts';
 import { isEligible } from './lease/roles.ts';
-import { beginHandover, chooseReceiver, couldAskAtOnce } from './promotion.ts';
+import { beginHandover, changeHeld, chooseReceiver, couldAskAtOnce } from './promotion.ts';
 import { reply, type Turn, update } from './turn.ts';
 import type { AgentEvent, Command } from './types.ts';
 
@@ -71,9 +72,14 @@ function shutDown(turn: Turn): void {
   const { state } = turn;
   if (state.stopping) return;
   const { held } = state.run;
-  update(turn, { stopping: true });
-  if (held === null) beginLeaving(turn);
-  else if (held.stage !== 'handing_over' && held.stage !== 'giving_back') {
+  update(turn, { stopping: true, forced: false });
+  if (held === null) {
+    endAttempt(turn, 'this node is being switched off');
+    beginLeaving(turn);
+  } else if (held.stage === 'handing_over' && held.handover !== null) {
+    // Whoever was asked for by name may not take it any more: then it goes to whom is best.
+    changeHeld(turn, { handover: { ...held.handover, why: 'shutdown' } });
+  } else if (held.stage !== 'giving_back') {
     beginHandover(turn, { to: chooseReceiver(turn), reply: null, why: 'shutdown' });
   }
 }

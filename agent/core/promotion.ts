@@ -44,7 +44,7 @@ export const isGateOpen = (held: Held): boolean =>
   held.step === 'check_ready' ||
   (held.stage === 'handing_over' && held.step === 'stop_server');
 
-function change(turn: Turn, fields: Partial<Held>): Held | null {
+export function changeHeld(turn: Turn, fields: Partial<Held>): Held | null {
   const { held } = turn.state.run;
   if (held === null) return null;
   const next = { ...held, ...fields };
@@ -59,7 +59,7 @@ export function beginPromotion(turn: Turn): void {
 
 /** Orders one step under the epoch held. */
 export function order(turn: Turn, step: Step): void {
-  const held = change(turn, { step });
+  const held = changeHeld(turn, { step });
   if (held === null) return;
   const { state, now, config } = turn;
   let full: StepOrder;
@@ -107,14 +107,14 @@ export function stepDone(turn: Turn, event: StepDone): void {
 
 function advance(turn: Turn, event: StepDone): void {
   if (event.step === 'install_datastore') {
-    change(turn, { first_revision: event.firstRevision ?? 0 });
+    changeHeld(turn, { first_revision: event.firstRevision ?? 0 });
   }
   const next = nextStep[event.step];
   if (next !== undefined) {
     order(turn, next);
     return;
   }
-  const held = change(turn, { stage: 'serving', step: null });
+  const held = changeHeld(turn, { stage: 'serving', step: null });
   if (held === null) return;
   explain(turn, `serves with epoch ${held.epoch}.`);
   recordServed(turn);
@@ -139,7 +139,7 @@ function promotionFailed(turn: Turn, held: Held, step: Step, why: string): void 
     giveBack(turn, why);
     return;
   }
-  change(turn, { restarts: held.restarts + 1, last_exit: turn.now });
+  changeHeld(turn, { restarts: held.restarts + 1, last_exit: turn.now });
   explain(turn, `${why}; nobody else has its revisions: try ${held.restarts + 2} of ${tries + 1}.`);
   order(turn, step);
 }
@@ -181,7 +181,7 @@ function restartServer(turn: Turn, held: Held, why: string): void {
     giveBack(turn, `${why}, ${restarts} restarts did not help`);
     return;
   }
-  change(turn, { stage: 'restarting', restarts: restarts + 1, last_exit: now });
+  changeHeld(turn, { stage: 'restarting', restarts: restarts + 1, last_exit: now });
   explain(turn, `${why}; restart ${restarts + 1} of ${config.serverRestarts}.`);
   order(turn, 'start_server');
 }
@@ -192,7 +192,7 @@ export function giveBack(turn: Turn, why: string): void {
   if (held === null) return;
   turn.urgent.push({ kind: 'fence', epoch: held.epoch, reason: why }, { kind: 'close_gate' });
   updateRun(turn, { sit_out_until: after(turn.now, turn.config.sitOut) });
-  change(turn, { stage: 'giving_back' });
+  changeHeld(turn, { stage: 'giving_back' });
   explain(turn, `gives the role back: ${why}.`);
   order(turn, 'stop_server');
 }
@@ -210,12 +210,13 @@ function release(turn: Turn, successor: NodeName | null, clean: boolean): void {
   dropRole(turn);
   hearRelease(turn, turn.config.node, message);
   explain(turn, `released epoch ${epoch}${successor === null ? '' : ` to ${successor}`}.`);
+  if (turn.state.stopping) beginLeaving(turn);
   scheduleAttempt(turn, turn.config.answerTimeout * (successor === null ? 1 : 3));
 }
 
 /** A planned move: stop, last revisions acknowledged, lease to the named successor. */
 export function beginHandover(turn: Turn, handover: Handover): void {
-  change(turn, { stage: 'handing_over', handover });
+  changeHeld(turn, { stage: 'handing_over', handover });
   const to = handover.to ?? 'nobody';
   explain(turn, `hands the role over to ${to} (${handover.why}).`);
   order(turn, 'stop_server');
@@ -230,24 +231,24 @@ function handoverStep(turn: Turn, held: Held, event: StepDone): void {
   // A shutdown goes on to whoever is best now; a move was asked for by name.
   const next = lost && why === 'shutdown' ? (chooseReceiver(turn) ?? to) : to;
   if (event.ok && next !== null && (!last || next !== to) && !(lost && why === 'move')) {
-    change(turn, { handover: { ...handover, to: next } });
+    changeHeld(turn, { handover: { ...handover, to: next } });
     order(turn, 'send_last_revisions');
     return;
   }
   if (why === 'shutdown' || (event.ok && !lost)) {
     if (event.step === 'stop_server' && !event.ok) {
       loseRole(turn, `the server did not stop: ${event.detail}`);
+      reply(turn, handover.reply, false, `The server did not stop: ${event.detail}.`);
     } else {
       release(turn, to, event.ok && last);
+      reply(turn, handover.reply, true, `released to ${to ?? 'the others'}`);
     }
-    reply(turn, handover.reply, true, `released to ${to ?? 'the others'}`);
-    if (why === 'shutdown') beginLeaving(turn);
     return;
   }
   // Before the lease is handed over, a failure puts this master back.
   const failure = lost ? `${to} may not ask any more` : `${event.step} failed: ${event.detail}`;
   reply(turn, handover.reply, false, `${failure}; still master`);
-  change(turn, { stage: 'restarting', handover: null });
+  changeHeld(turn, { stage: 'restarting', handover: null });
   explain(turn, `stays master: ${failure}.`);
   order(turn, 'start_server');
 }

@@ -10,11 +10,12 @@ import { after, instant } from '../../shared/time/duration.ts';
 import { seekContact } from './lease/contact.ts';
 import { nextRound } from './lease/holder.ts';
 import { learn } from './lease/learning.ts';
+import { ownPosition } from './lease/positions.ts';
 import { isEligible, takesPart } from './lease/roles.ts';
 import { silenceFrom } from './lease/silence.ts';
 import { scheduleAttempt } from './lease/vacancy.ts';
 import { isGateOpen, order, serverExited } from './promotion.ts';
-import { type CoreState, freshRun, type RunState } from './state.ts';
+import { type CoreState, freshRun, type Held, type RunState } from './state.ts';
 import { arm, explain, type Turn, update, updateRun } from './turn.ts';
 import type { StartFacts } from './types.ts';
 
@@ -80,8 +81,17 @@ function resume(turn: Turn, run: RunState, facts: StartFacts): void {
   }
   nextRound(turn);
   if (turn.state.run.held === null) return;
-  if (held.step !== null) order(turn, held.step);
-  else if (!facts.serverRunning) serverExited(turn, held.epoch, 'it was gone at the start');
+  if (held.stage === 'promoting')
+    update(turn, { wonWith: ownPosition(turn.state, turn.now, turn.config) });
+  goOn(turn, held, facts.serverRunning);
+}
+
+/** The step that was under way is ordered once more; what a step before it found out is gone. */
+function goOn(turn: Turn, { epoch, step }: Held, serverRunning: boolean): void {
+  const needsServer = step === null || step === 'check_ready';
+  if (needsServer && !serverRunning) serverExited(turn, epoch, 'it was gone at the start');
+  else if (step === 'install_archive') order(turn, 'install_datastore');
+  else if (step !== null) order(turn, step);
 }
 
 function stopStray(turn: Turn, facts: StartFacts, reason: string): void {

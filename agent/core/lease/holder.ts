@@ -105,6 +105,11 @@ function showDeadline(turn: Turn, sentAt: Held['deadline']): void {
 function renewed(turn: Turn): void {
   const { run, round } = turn.state;
   if (run.held === null || round === null) return;
+  // Its fence may have been carried out in a turn that could not be written.
+  if (turn.now >= run.held.deadline) {
+    loseRole(turn, 'the renewal was granted too late');
+    return;
+  }
   const deadline = fenceDeadline(round.sentAt, turn.config);
   // Granted too late to be worth anything: the timers of the earlier round stay.
   if (deadline <= turn.now || deadline < run.held.deadline) return;

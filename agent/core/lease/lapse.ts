@@ -2,6 +2,7 @@
  * The end of a tenure without a release (L7): the lease ran out, or a higher epoch was seen.
  */
 import { disarm, explain, type Turn, update, updateRun } from '../turn.ts';
+import { beginLeaving } from './membership.ts';
 import { scheduleAttempt } from './vacancy.ts';
 
 /**
@@ -14,6 +15,7 @@ export function loseRole(turn: Turn, why: string): void {
   turn.urgent.push({ kind: 'fence', epoch: held.epoch, reason: why }, { kind: 'close_gate' });
   dropRole(turn);
   explain(turn, `fences itself, epoch ${held.epoch}: ${why}.`);
+  if (turn.state.stopping) beginLeaving(turn);
   scheduleAttempt(turn);
 }
 

@@ -8,8 +8,7 @@
  */
 import { type Duration, type Instant, instant } from '../../../shared/time/duration.ts';
 import type { CoreState } from '../state.ts';
-import type { Turn } from '../turn.ts';
-import { updateDisk } from '../turn.ts';
+import { arm, type Turn, update, updateDisk, updateRun } from '../turn.ts';
 import type { CoreConfig, DiskRecord } from '../types.ts';
 
 /** A voter's timer: never earlier than `duration` after `now`, whatever the clock's step hides. */
@@ -42,5 +41,23 @@ export function forgetLongerLeases(turn: Turn): void {
   if (disk === null || (disk.longest_lease_ms ?? 0) <= longest) return;
   updateDisk(turn, { ...disk, longest_lease_ms: longest });
 }
+
+/**
+ * What a reboot does to a voter: nothing is promised or accepted, under another start, and it is
+ * silent. Never while this node holds or asks.
+ */
+export function startAnew(turn: Turn): void {
+  const { state, now, config } = turn;
+  const silent = silenceFrom(now, state.disk, config);
+  update(turn, { nonce: nextNonce(state.nonce), lastProposed: now });
+  updateRun(turn, { promised: null, accepted: null, silent_until: silent });
+  arm(turn, 'silence', silent);
+}
+
+/** Random in all but the last 32 bits. */
+const nextNonce = (nonce: string): string => {
+  const last = Number.parseInt(nonce.slice(-8), 16) || 0;
+  return nonce.slice(0, -8) + ((last + 1) % 2 ** 32).toString(16).padStart(8, '0');
+};
 
 export const isSilent = (state: CoreState, now: Instant): boolean => now < state.run.silent_until;

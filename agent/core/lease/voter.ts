@@ -23,7 +23,7 @@ import { areSameBallot, compareBallots, isSameBallot } from './ballot.ts';
 import { compareLists, newerList } from './member-list.ts';
 import { hearOwnAsTold, hearPositions, knownPositions, ownPosition } from './positions.ts';
 import { isEligible, isVoter } from './roles.ts';
-import { isSilent, rememberLease, voterTimer } from './silence.ts';
+import { isSilent, rememberLease, startAnew, voterTimer } from './silence.ts';
 import { newestWall, ownWall } from './wall.ts';
 
 /** Why this node votes for nobody right now; null when it may vote. */
@@ -86,9 +86,23 @@ export function answerPrepare(
   // L3: to a higher ballot only. The same one is answered again, for the first answer may be lost:
   // it promises nothing new, and what it tells is as of now.
   const order = promised === null ? 1 : compareBallots(ballot, promised);
-  if (order < 0) return refuse(turn, ballot, null, 'promised a higher ballot');
+  if (order < 0) {
+    if (isKeptOut(turn, from)) startAnew(turn);
+    return refuse(turn, ballot, null, 'promised a higher ballot');
+  }
   if (order > 0) updateRun(turn, { promised: ballot });
   return promise(turn, ballot);
+}
+
+/**
+ * The master that it follows has long had no vote of it: whoever was promised more is gone, and its
+ * Release was lost. Nothing but a new start may forget a promise (L6).
+ */
+function isKeptOut({ state, now, config }: Turn, from: NodeName): boolean {
+  const { leader, attempt, run, lastProposed } = state;
+  if (leader === null || leader.master !== from || leader.stage === 'stopped') return false;
+  if (attempt !== null || run.held !== null) return false;
+  return now - lastProposed > 2 * config.leaseDuration;
 }
 
 function promise(turn: Turn, ballot: Ballot): PromiseMessage {

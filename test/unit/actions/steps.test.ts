@@ -1,4 +1,5 @@
 /** Steps: one after the other, each reported exactly once, whatever happens to it. */
+import { setImmediate as turn } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { DatastoreSteps, StepResult } from '../../../agent/actions/datastore-steps.ts';
 import { createSteps, type StepEffect, type StepPlace } from '../../../agent/actions/steps.ts';
@@ -6,10 +7,17 @@ import type { UnitManager } from '../../../agent/actions/unit-manager.ts';
 import type { AgentEvent, Step } from '../../../agent/core/types.ts';
 import { seconds } from '../../../shared/time/duration.ts';
 
+const forever = new Promise<never>(() => undefined);
 const done: StepResult = { ok: true, detail: 'done' };
 
+interface Special extends Partial<StepPlace> {
+  readonly install?: () => Promise<StepResult>;
+  /** False: its end was told before anybody waited for it. */
+  readonly serverRuns?: boolean;
+}
+
 /** A place in which everything succeeds at once, and notes what was asked for. */
-const make = (special: Partial<StepPlace> & { install?: () => Promise<StepResult> } = {}) => {
+const make = (special: Special = {}) => {
   const calls: string[] = [];
   const events: Extract<AgentEvent, { kind: 'step_done' }>[] = [];
   const unit = (words: string) => async () => {
@@ -20,7 +28,7 @@ const make = (special: Partial<StepPlace> & { install?: () => Promise<StepResult
     start: (name) => unit(`start ${name}`)(),
     stop: (name) => unit(`stop ${name}`)(),
     fence: unit('fence'),
-    running: async () => false,
+    running: async () => special.serverRuns ?? true,
     onServerExit: () => undefined,
     close: () => undefined,
   };
@@ -130,9 +138,16 @@ test('a server that ends while it is being asked for takes the step with it', as
   };
   const { steps, events } = make({ ready });
   steps.order(effect('check_ready'));
-  await Promise.resolve();
+  await turn();
   expect(steps.serverExited('it crashed')).toBe(true);
   await steps.idle();
   expect(events).toMatchObject([{ step: 'check_ready', ok: false, detail: 'it crashed' }]);
   expect(steps.serverExited('again')).toBe(false);
+});
+
+test('nobody waits for a server that has ended before it was asked for (48)', async () => {
+  const { steps, events } = make({ serverRuns: false, ready: { untilReady: () => forever } });
+  steps.order(effect('check_ready'));
+  await steps.idle();
+  expect(events).toMatchObject([{ ok: false, detail: 'no server process runs' }]);
 });

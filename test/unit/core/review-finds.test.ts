@@ -1,5 +1,6 @@
 /** One test per defect that a hostile reading of the core found. */
 import { describe, expect, it } from 'vitest';
+import type { Step } from '../../../agent/core/types.ts';
 import { milliseconds } from '../../../shared/time/duration.ts';
 import { CoreCluster } from '../../golden/core-cluster.ts';
 
@@ -200,5 +201,158 @@ describe('a Promise of a voter that has granted a lease to somebody else', () =>
     expect(cluster.machine('b').state.attempt?.phase).toBe('preparing');
     cluster.give('b', { kind: 'message', from: 'c', message: { ...promise, accepted: null } });
     expect(cluster.machine('b').state.attempt?.phase).toBe('proposing');
+  });
+});
+
+function until(cluster: CoreCluster, isSo: () => boolean): void {
+  const end = cluster.now + 60_000;
+  while (!isSo()) {
+    if (cluster.now > end) throw new Error(cluster.trace.slice(-40).join('\n'));
+    cluster.run(5);
+  }
+}
+
+/** b has just won after the death of a, and is at `step`. */
+function promoting(step: Step): CoreCluster {
+  const cluster = serving();
+  cluster.powerOff('a');
+  until(cluster, () => !(cluster.steps('b').at(-1) !== step));
+  return cluster;
+}
+
+const since = (cluster: CoreCluster, mark: number): string => cluster.trace.slice(mark).join('\n');
+const shutdown = { kind: 'stopping', why: 'shutdown' } as const;
+const moveTo = (to: string) =>
+  ({ kind: 'command', id: '7', command: { name: 'move', to } }) as const;
+
+describe('an agent that is restarted during a promotion', () => {
+  it('does not wait for a server that has ended meanwhile (48)', () => {
+    const cluster = promoting('check_ready');
+    cluster.machine('b').server = false;
+    const mark = cluster.trace.length;
+    cluster.startProcess('b');
+    expect(since(cluster, mark)).toContain('the server ended: it was gone at the start');
+    expect(since(cluster, mark)).not.toContain('step check_ready');
+  });
+
+  it('asks anew what is needed of the archive (52)', () => {
+    const cluster = promoting('install_archive');
+    const mark = cluster.trace.length;
+    cluster.startProcess('b');
+    expect(since(cluster, mark)).toContain('step install_datastore epoch 2');
+  });
+
+  it('does not give rows away that nobody else has (52)', () => {
+    const cluster = serving();
+    const rows = (revision: number) =>
+      ({ lineageEpoch: 1, revision, clean: true, source: 'replica' }) as const;
+    cluster.setDatastore('b', rows(90));
+    cluster.setDatastore('c', rows(50));
+    cluster.powerOff('a');
+    cluster.failing.add('b start_server');
+    until(cluster, () => !(cluster.steps('b').at(-1) !== 'install_datastore'));
+    cluster.startProcess('b');
+    const mark = cluster.trace.length;
+    cluster.run(1000);
+    expect(since(cluster, mark)).toContain('nobody else has its revisions: try 2');
+  });
+});
+
+describe('a lease that has run out', () => {
+  it('is not renewed by a late answer while its end could not be written (49)', () => {
+    const cluster = serving();
+    cluster.holds = (_from, to, { kind }) => to === 'a' && kind === 'accept';
+    until(cluster, () => !(cluster.now < (cluster.view('a').deadline ?? 0) - 10));
+    cluster.failPersist = 'a';
+    cluster.run(20);
+    expect(cluster.machine('a').state.run.held).not.toBeNull();
+    cluster.failPersist = null;
+    const mark = cluster.trace.length;
+    for (const { from, to, message } of cluster.held.splice(0)) cluster.deliver(from, to, message);
+    cluster.run(20);
+    expect(since(cluster, mark)).toContain('fences itself, epoch 1');
+    expect(cluster.machine('a').state.run.held).toBeNull();
+  });
+});
+
+describe('a node that is being switched off', () => {
+  it('is not promoted by answers that are under way (50)', () => {
+    const cluster = serving();
+    cluster.powerOff('a');
+    cluster.holds = (_from, to, { kind }) => to === 'b' && kind === 'promise';
+    until(cluster, () => !(cluster.view('b').phase !== 'asking'));
+    cluster.run(5);
+    cluster.give('b', shutdown);
+    for (const { from, to, message } of cluster.held.splice(0)) cluster.deliver(from, to, message);
+    cluster.run(20_000);
+    expect(cluster.steps('b')).not.toContain('install_datastore');
+    expect(cluster.serving()).toEqual(['c']);
+    expect(cluster.trace.join('\n')).toContain('reply shutdown true');
+  });
+
+  it('hands over to somebody else when the target of a move is gone (50)', () => {
+    const cluster = serving();
+    cluster.stepTakes = 3000;
+    cluster.give('a', moveTo('b'));
+    cluster.powerOff('b');
+    cluster.give('a', shutdown);
+    cluster.run(30_000);
+    expect(cluster.trace.join('\n')).toContain('released epoch 1 to c');
+    expect(cluster.serving()).toEqual(['c']);
+    expect(cluster.trace.join('\n')).toContain('reply shutdown true');
+  });
+
+  it('asks to leave after a role that it gives back (50)', () => {
+    const cluster = promoting('start_server');
+    cluster.failing.add('b check_ready');
+    until(cluster, () => !(cluster.view('b').phase !== 'stepping_down'));
+    cluster.give('b', shutdown);
+    cluster.run(20_000);
+    expect(cluster.trace.join('\n')).toContain('reply shutdown true');
+    expect(cluster.serving()).toEqual(['c']);
+  });
+
+  it('keeps its vote when its agent was replaced meanwhile and lives on (50)', () => {
+    const cluster = serving();
+    cluster.give('a', shutdown);
+    cluster.run(20);
+    cluster.startProcess('a');
+    cluster.run(20_000);
+    expect(cluster.serving()).toHaveLength(1);
+    expect(cluster.serving()).not.toEqual(['a']);
+    expect(cluster.machine('a').state.run.left).toBe(false);
+  });
+});
+
+describe('a voter whose promise nobody uses any more', () => {
+  it('is counted by the master again (51)', () => {
+    const cluster = serving();
+    cluster.run(1000);
+    const isOfC = (from: string, to: string): boolean => from === 'c' || to === 'c';
+    cluster.passes = (from, to) => !isOfC(from, to);
+    cluster.run(12_000);
+    // A candidate that dies at once; its Release never comes.
+    const ballot = { counter: 900, node: 'b', nonce: 'b9' };
+    const { position, list } = {
+      position: { node: 'b', lineage_epoch: 1, revision: 1, word: { nonce: 'b9', sequence: 1 } },
+      list: cluster.view('c').list ?? {
+        epoch: 0,
+        number: 0,
+        members: [],
+        previous: [],
+        committed: true,
+      },
+    };
+    cluster.deliver('b', 'c', { kind: 'prepare', ballot, position, list });
+    cluster.run(10);
+    expect(cluster.machine('c').state.run.promised).toMatchObject({ counter: 900 });
+    cluster.passes = () => true;
+    const nonce = cluster.machine('c').state.nonce;
+    cluster.run(60_000);
+    expect(cluster.serving()).toEqual(['a']);
+    expect(cluster.machine('c').state.nonce).not.toBe(nonce);
+    const counted = cluster.machine('a').state.run.held?.nonces;
+    expect(counted?.c).toBe(cluster.machine('c').state.nonce);
+    expect(cluster.view('a').epoch).toBe(1);
   });
 });
