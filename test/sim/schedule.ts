@@ -10,6 +10,7 @@ import { feed, timerFires, timerNames } from './agent-process.ts';
 import { stateIsTooBig } from './checks/bounds.ts';
 import { judge, type Violation } from './checks/judge.ts';
 import { masterIsThere } from './checks/liveness.ts';
+import { everyVoteCounts } from './checks/votes.ts';
 import { noteOutcome } from './containment.ts';
 import type { Coverage } from './coverage.ts';
 import { eventQueue, type QueueEntry } from './event-queue.ts';
@@ -118,6 +119,8 @@ const handlers: Readonly<Record<keyof typeof happening, Handler>> = {
   liveness: (world) => {
     const text = masterIsThere(world);
     if (text !== null) world.judge.violate(world, 'no-master', text);
+    const vote = everyVoteCounts(world);
+    if (vote !== null) world.judge.violate(world, 'vote-not-counted', vote);
     queue.push(world.now + 1000, happening.liveness, -1, 0, null);
   },
 };
@@ -246,6 +249,7 @@ function buildMachine(plan: Plan, index: number): Machine {
 const neverRun: Machine['server'] = {
   running: false,
   ready: false,
+  readyAt: 0,
   epoch: 0,
   order: 0,
   life: 0,

@@ -125,6 +125,7 @@ export function serverReady(world: World, machine: Machine, life: number, epoch:
     return;
   }
   server.ready = true;
+  server.readyAt = world.now;
   server.writtenUntil = world.now;
   server.writesPerMs = world.random.between(0.005, 0.05);
   stepDone(world, machine, 'start_server', epoch, true, 'ready');

@@ -53,6 +53,8 @@ export const happening = {
 export interface ServerModel {
   running: boolean;
   ready: boolean;
+  /** True time at which it last became ready. */
+  readyAt: number;
   epoch: number;
   /** Rises with each order to start, stop or kill; older happenings are void. */
   order: number;

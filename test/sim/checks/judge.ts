@@ -36,6 +36,7 @@ export const ruleNames = [
   'worse-replica',
   'yields-twice',
   'no-master',
+  'vote-not-counted',
   'too-many-effects',
   'too-many-messages',
   'state-too-big',

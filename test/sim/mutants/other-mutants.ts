@@ -13,6 +13,7 @@ const promotion = 'agent/core/promotion.ts';
 const candidate = 'agent/core/lease/candidate.ts';
 const holder = 'agent/core/lease/holder.ts';
 const follow = 'agent/core/follow.ts';
+const voter = 'agent/core/lease/voter.ts';
 const vacancy = 'agent/core/lease/vacancy.ts';
 
 const fences: readonly Mutant[] = [
@@ -303,6 +304,19 @@ const roles: readonly Mutant[] = [
           file: vacancy,
           find: 'if (coldWaiting(state, now, config)) at = Math.max(at, state.run.cold_until);',
           replace: 'if (coldWaiting(state, now, config)) at += config.coldStartWait;',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'crashes' }, [
+    {
+      name: 'kept-out-voter-stays-out',
+      breaks: 'every vote counts again once nothing changes any more',
+      edits: [
+        {
+          file: voter,
+          find: '    if (isKeptOut(turn, from)) startAnew(turn);\n',
+          replace: '',
         },
       ],
     },

@@ -1,0 +1,37 @@
+/**
+ * Every vote counts: once a master serves and nothing changes any more, each voter on its list that
+ * it can talk to stands in its rounds. One that does not is a death away from an outage that nobody
+ * expects.
+ */
+import type { CoreState } from '../../../agent/core/state.ts';
+import { canTalk } from '../network.ts';
+import { answers } from '../server.ts';
+import type { Machine, World } from '../world.ts';
+
+/** Called once a second; text of the breach, or null. */
+export function everyVoteCounts(world: World): string | null {
+  if (world.disturbances > 0) return null;
+  for (const master of world.machines) {
+    if (!master.server.ready || !answers(world, master)) continue;
+    const missing = world.machines.find((voter) => isMissing(world, master, voter));
+    if (missing !== undefined) return `${missing.name} has no vote under ${master.name}`;
+  }
+  return null;
+}
+
+/** From its silence's end to the first round that counts it, ms. */
+const roundTrips = 3000;
+
+/** A voter waits for two leases before it starts anew, and is silent for another one (L2). */
+function isMissing(world: World, master: Machine, voter: Machine): boolean {
+  const { held } = (master.state as CoreState).run;
+  const { config, disk } = master;
+  if (held === null || voter === master || held.nonces[voter.name] !== undefined) return false;
+  if (disk?.list.members.includes(voter.name) !== true) return false;
+  const awake = voter.up && !voter.agentFrozen && !voter.nodeFrozen && !voter.leaving;
+  if (!awake || voter.disk === null || !canTalk(world, master.index, voter.index)) return false;
+  const { leaseDuration, driftBound } = config;
+  const patience = (3 * leaseDuration + roundTrips) * (1 + driftBound);
+  const rest = Math.max(world.disturbedAt, voter.startedAt, master.startedAt);
+  return world.now - Math.max(rest, master.server.readyAt) > patience;
+}
