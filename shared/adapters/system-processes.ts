@@ -95,7 +95,7 @@ const run: Processes['run'] = (command, args, options) =>
   });
 
 function start(command: string, args: readonly string[], options: StartOptions): RunningProcess {
-  const { logFile, detached = false, onErrors } = options;
+  const { logFile, detached = false, onOutput, onErrors } = options;
   const log = logFile === undefined ? 'ignore' : openLog(logFile);
   let child: ChildProcess;
   try {
@@ -103,7 +103,11 @@ function start(command: string, args: readonly string[], options: StartOptions):
       env: environmentOf(options.environment),
       ...(options.workingDirectory === undefined ? {} : { cwd: options.workingDirectory }),
       // Nothing may tie a child that outlives us to our end of a pipe.
-      stdio: [detached ? 'ignore' : 'pipe', log, onErrors === undefined ? log : 'pipe'],
+      stdio: [
+        detached ? 'ignore' : 'pipe',
+        onOutput === undefined ? log : 'pipe',
+        onErrors === undefined ? log : 'pipe',
+      ],
       detached,
     });
   } catch (error) {
@@ -113,7 +117,8 @@ function start(command: string, args: readonly string[], options: StartOptions):
   }
   // Node reports a failed start later; without a pid it is known now.
   child.on('error', () => undefined);
-  const { pid, stdin, stderr } = child;
+  const { pid, stdin, stdout, stderr } = child;
+  if (onOutput !== undefined) stdout?.setEncoding('utf8').on('data', onOutput);
   if (onErrors !== undefined) stderr?.setEncoding('utf8').on('data', onErrors);
   if (pid === undefined) throw notStarted(command, null);
   stdin?.on('error', () => undefined);

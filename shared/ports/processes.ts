@@ -27,7 +27,8 @@ export interface StartOptions {
   readonly workingDirectory?: string;
   /** Appends stdout and stderr to this file; without it they are discarded. */
   readonly logFile?: string;
-  /** Told each piece of stderr instead; not with `logFile` or `detached`. */
+  /** Told each piece of stdout, or of stderr, instead; not with `logFile` or `detached`. */
+  readonly onOutput?: (text: string) => void;
   readonly onErrors?: (text: string) => void;
   /** Own process group and session, outlives this process. */
   readonly detached?: boolean;

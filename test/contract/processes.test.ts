@@ -194,12 +194,15 @@ test('the fake shows what was asked of it', async () => {
   ]);
 });
 
-test('a started program’s complaints are told when somebody asks for them', async () => {
+test.each([
+  ['answers', 'onOutput', 'echo "bad $x"'],
+  ['complaints', 'onErrors', 'echo "bad $x" >&2'],
+] as const)('a started program’s %s are told when somebody asks for them', async (_, on, echo) => {
   const told = new Promise<string>((resolve) => {
-    const child = systemProcesses().start('/bin/sh', ['-c', 'read -r x; echo "bad $x" >&2'], {
-      onErrors: resolve,
-    });
-    child.write('line');
+    const args = ['-c', `read -r x; ${echo}`];
+    systemProcesses()
+      .start('/bin/sh', args, { [on]: resolve })
+      .write('line');
   });
   expect(await told).toBe('bad line\n');
 });
