@@ -10,13 +10,16 @@
  */
 import type { Files } from '../../shared/ports/files.ts';
 import type { NodeName } from '../../shared/protocol/lease-messages.ts';
-import { type Duration, type Instant, left } from '../../shared/time/duration.ts';
+import type { Instant } from '../../shared/time/duration.ts';
 import { closeGate, openGate } from './lease-file.ts';
 
 /** The port for the data-path gate; adapters/nft-gate.ts, or `openDataPath` in the demo. */
 export interface DataPathGate {
-  /** Packets to the API pass for `duration` from now, then the kernel drops them by itself. */
-  allow(duration: Duration): void;
+  /**
+   * Packets to the API pass until `deadline` at the latest, then the kernel drops them by itself.
+   * Whatever freezes between this call and the kernel shortens that, and never lengthens it.
+   */
+  allow(deadline: Instant): void;
   /** Packets are dropped from now on. */
   shut(): void;
   /** Why the gate does not work on this machine, or null. A finding, and a rule on timing. */
@@ -39,7 +42,6 @@ export interface GatePlace {
   readonly path: string;
   readonly bootId: string;
   readonly owner: NodeName;
-  readonly now: () => Instant;
 }
 
 export interface Gate {
@@ -54,8 +56,7 @@ export function createGate(place: GatePlace): Gate {
   return {
     open(epoch, deadline) {
       openGate(files, path, { bootId, owner, epoch, deadline });
-      // What is left is counted after the write: a slow write shortens it, never lengthens it.
-      dataPath.allow(left(place.now(), deadline));
+      dataPath.allow(deadline);
     },
     close() {
       dataPath.shut();

@@ -7,9 +7,9 @@
  * room end the start, before anything was risked. Source: DESIGN section 3, point 4.
  */
 import { BatonError } from '../../shared/errors/baton-error.ts';
-import type { Processes } from '../../shared/ports/processes.ts';
 import { type DataPathGate, openDataPath } from '../actions/gate.ts';
 import { nftGate } from '../adapters/nft-gate.ts';
+import type { NftPlace } from '../adapters/nft-process.ts';
 import { timingOf } from '../config/rules.ts';
 import type { AgentSettings } from '../config/settings-types.ts';
 import { brokenTimingRules } from '../core/lease/timing-rules.ts';
@@ -17,11 +17,11 @@ import { brokenTimingRules } from '../core/lease/timing-rules.ts';
 /** @throws BatonError `settings-invalid`: no kernel's gate, and no room in the lease for that. */
 export async function dataPathGate(
   settings: AgentSettings,
-  processes: Processes,
+  place: NftPlace,
 ): Promise<DataPathGate> {
   if (settings.network.data_path_gate === 'none') return openDataPath;
   // k3s's own supervisor port is the API's; the two older ones are not served any more.
-  const gate = await nftGate(processes, [settings.k3s.api_port]);
+  const gate = await nftGate(place, [settings.k3s.api_port]);
   const problem = gate.problem();
   const [broken] = problem === null ? [] : brokenTimingRules(timingOf(settings, false));
   if (broken === undefined) return gate;

@@ -45,14 +45,13 @@ export async function assembleMachine(place: Place, needs: MachineNeeds): Promis
   const { paths, k3s } = settings;
   const deadman = k3s.unit_manager === 'process' ? deadmanSwitch(place) : null;
   const units = unitManager(place);
-  const dataPath = await dataPathGate(settings, processes);
+  const dataPath = await dataPathGate(settings, { processes, now: clock.now });
   const gate = createGate({
     files,
     dataPath,
     path: paths.lease_file,
     bootId: place.bootId,
     owner: self.name,
-    now: clock.now,
   });
   // The two know each other: a fence cuts steps, and a start waits for the fence before it.
   let fence: Fence | null = null;

@@ -9,29 +9,110 @@ import { dataPathGate } from '../../../agent/wiring/data-path.ts';
 import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
 import { fakeProcesses } from '../../../shared/ports/fakes/fake-processes.ts';
 import { memoryFiles } from '../../../shared/ports/fakes/memory-files.ts';
-import { milliseconds, seconds, wallTime } from '../../../shared/time/duration.ts';
+import {
+  after,
+  type Duration,
+  milliseconds,
+  seconds,
+  wallTime,
+} from '../../../shared/time/duration.ts';
 
 import { agentSettings, agentText } from '../config/samples.ts';
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
-test('one line per renewal empties and fills the set in one transaction', () => {
-  expect(refreshLine([6443], milliseconds(4321.9))).toBe(
-    'flush set inet baton lease; add element inet baton lease { 6443 timeout 4321ms }',
+/** What `nft -i` writes when it lists the set of tickets, with this one in it or with none. */
+const listing = (ticket: number | null): string => {
+  const element = `0x${(ticket ?? 0).toString(16).padStart(8, '0')} timeout 250ms expires 249ms`;
+  const elements = ticket === null ? '' : `\t\telements = { ${element} }\n`;
+  return `table inet baton {\n\tset ticket {\n\t\ttype mark\n${elements}\t}\n}\n`;
+};
+
+const makeNft = async () => {
+  const processes = fakeProcesses();
+  processes.install('nft');
+  const clock = fakeClock();
+  const gate = await nftGate({ processes, now: clock.now }, [6443]);
+  const child = () => {
+    const last = processes.started.at(-1);
+    if (last === undefined) throw new TypeError('no nft was started');
+    return last;
+  };
+  const lines = () => child().lines.flatMap((line) => line.split('\n'));
+  return {
+    gate,
+    clock,
+    processes,
+    child,
+    lines,
+    allow: (duration: Duration) => gate.allow(after(clock.now(), duration)),
+    answer: () => child().options.onOutput?.(listing(lastTicket(lines()))),
+    late: () => child().options.onOutput?.(listing(null)),
+    refuse: (text = NO_TABLE) => child().options.onErrors?.(text),
+  };
+};
+
+const SHUT = 'flush set inet baton lease';
+const NO_TABLE = 'Error: Could not process rule: No such file\n';
+const TICKET = /ticket \{ (\d+) timeout (\d+)ms/;
+const lastTicket = (lines: readonly string[]): number =>
+  Number(TICKET.exec(lines.findLast((line) => TICKET.test(line)) ?? '')?.[1]);
+const lifeOf = (line: string | undefined): number => Number(TICKET.exec(line ?? '')?.[2]);
+const openFor = (line: string | undefined): number =>
+  Number(/6443 timeout (\d+)ms/.exec(line ?? '')?.[1] ?? 0);
+
+test('the line that opens hands the ticket in, empties and fills the set at once', () => {
+  expect(refreshLine([6443], 77, milliseconds(4321.9))).toBe(
+    'delete element inet baton ticket { 77 }; flush set inet baton lease; ' +
+      'add element inet baton lease { 6443 timeout 4321ms }',
   );
-  expect(refreshLine([6443], milliseconds(0.4))).toBe('flush set inet baton lease');
+  // A timeout of less than one step of the kernel's timer may be none at all: open for good.
+  expect(refreshLine([6443], 77, milliseconds(19.9))).toBe('flush set inet baton lease');
 });
 
 test('the timeout of the kernel is never longer than what is left', () => {
   fc.assert(
     fc.property(fc.double({ min: 0, max: 1e7, noNaN: true }), (left) => {
-      const said = /timeout (\d+)ms/.exec(refreshLine([6443], milliseconds(left)))?.[1];
-      return Number(said ?? 0) <= left;
+      const said = openFor(refreshLine([6443], 1, milliseconds(left)));
+      return said <= left && (said === 0 || said >= 20);
     }),
   );
 });
 
-test('loading keeps the set: a restart of the agent shuts nobody out', () => {
+test('whenever the kernel takes the two lines, the end is before the deadline', async () => {
+  const times = { left: fc.integer({ min: 1, max: 60_000 }), frozen: fc.nat(70_000) };
+  const isBounded = fc.asyncProperty(fc.record(times), async ({ left, frozen }) => {
+    const { clock, allow, answer, lines, gate } = await makeNft();
+    const deadline = after(clock.now(), milliseconds(left));
+    allow(milliseconds(left));
+    const life = lifeOf(lines()[0]);
+    // The kernel took the ticket at the latest now; the agent reads that later.
+    clock.advance(milliseconds(frozen));
+    answer();
+    const open = openFor(lines().at(-1));
+    gate.close();
+    return open === 0 || clock.now() + life + open < deadline;
+  });
+  await fc.assert(isBounded);
+});
+
+test('the shortest lease that settings allow opens too', async () => {
+  const { allow, answer, lines, gate } = await makeNft();
+  allow(milliseconds(200));
+  answer();
+  expect(openFor(lines().at(-1))).toBe(160);
+  gate.close();
+});
+
+test('a deadline that has passed allows nothing', async () => {
+  const { allow, lines, gate } = await makeNft();
+  allow(milliseconds(0));
+  allow(milliseconds(-500));
+  expect(new Set(lines())).toEqual(new Set(['flush set inet baton lease']));
+  gate.close();
+});
+
+test('loading keeps the sets: a restart of the agent shuts nobody out', () => {
   const rules = gateRules([6443]);
   expect(rules).not.toContain('flush set');
   expect(rules).not.toContain('delete');
@@ -40,37 +121,43 @@ test('loading keeps the set: a restart of the agent shuts nobody out', () => {
 });
 
 test('without nftables the gate says what is missing and harms nothing', async () => {
-  const gate = await nftGate(fakeProcesses(), [6443]);
-  expect(gate.problem()).toMatch(/no data-path gate/);
-  gate.allow(seconds(5));
-  gate.shut();
+  const { now } = fakeClock();
+  const gate = await nftGate({ processes: fakeProcesses(), now }, [6443]);
+  for (let round = 0; round < 2; round += 1) {
+    expect(gate.problem()).toMatch(/no data-path gate/);
+    gate.allow(after(now(), seconds(5)));
+    gate.shut();
+  }
   gate.close();
 });
 
 test('without nftables a lease with room goes on, one without room ends the start', async () => {
-  const gate = await dataPathGate(agentSettings(), fakeProcesses());
+  const { now } = fakeClock();
+  const missing = { processes: fakeProcesses(), now };
+  const gate = await dataPathGate(agentSettings(), missing);
   expect(gate.problem()).toMatch(/no data-path gate/);
   gate.close();
   const tight = agentSettings(`${agentText}lease:\n  lease_duration_ms: 7500\n`);
-  await expect(dataPathGate(tight, fakeProcesses())).rejects.toThrow(
+  await expect(dataPathGate(tight, missing)).rejects.toThrow(
     /no data-path gate.* install nftables, or lengthen the lease: .* = 7500 must be below .* 7425/,
   );
   const processes = fakeProcesses();
   processes.install('nft');
-  const kept = await dataPathGate(tight, processes);
+  const kept = await dataPathGate(tight, { processes, now });
   expect(kept.problem()).toBeNull();
   kept.close();
 });
 
 test('one long-lived process carries all lines, and is started again when it ends', async () => {
-  const processes = fakeProcesses();
-  processes.install('nft');
-  const gate = await nftGate(processes, [6443]);
+  const { gate, processes, allow, answer, lines } = await makeNft();
   expect(gate.problem()).toBeNull();
-  gate.allow(seconds(5));
-  gate.allow(seconds(4));
+  for (const duration of [seconds(5), seconds(4)]) {
+    allow(duration);
+    answer();
+  }
   expect(processes.started).toHaveLength(1);
-  expect(processes.started[0]?.lines).toHaveLength(2);
+  expect(lines()).toHaveLength(6);
+  expect(lines().map(openFor)).toEqual([0, 0, 4730, 0, 0, 3780]);
   processes.started[0]?.end(1);
   await turn();
   expect(gate.problem()).toMatch(/ended/);
@@ -80,29 +167,98 @@ test('one long-lived process carries all lines, and is started again when it end
 });
 
 test('a refused line is told while it lasts, and no longer', async () => {
-  const processes = fakeProcesses();
-  processes.install('nft');
-  const gate = await nftGate(processes, [6443]);
+  const { gate, allow, answer, refuse } = await makeNft();
   for (let round = 0; round < 3; round += 1) {
-    gate.allow(seconds(5));
-    processes.started[0]?.options.onErrors?.('Error: Could not process rule: No such file\n');
+    allow(seconds(5));
+    refuse();
+    expect(gate.problem()).toContain('Could not process rule');
+    answer();
     expect(gate.problem()).toContain('Could not process rule');
   }
-  gate.allow(seconds(5));
-  gate.allow(seconds(5));
+  allow(seconds(5));
+  answer();
+  expect(gate.problem()).toBeNull();
+  gate.close();
+});
+
+test('after a refusal the rules are loaded anew and it opens for what is left, once', async () => {
+  const { gate, clock, allow, answer, refuse, lines } = await makeNft();
+  allow(seconds(5));
+  clock.advance(seconds(1));
+  refuse();
+  refuse();
+  expect(lines()).toHaveLength(4);
+  expect(lines()[2]?.startsWith(`${gateRules([6443])}; `)).toBe(true);
+  answer();
+  expect(openFor(lines().at(-1))).toBe(4000 - 800 - 20);
+  refuse();
+  expect(lines()).toHaveLength(5);
+  gate.shut();
+  refuse();
+  expect(lines().slice(5)).toEqual(Array(2).fill(`${gateRules([6443])}; ${SHUT}`));
+  gate.close();
+});
+
+test('a ticket that is late is asked for once more, with a longer life', async () => {
+  const { gate, allow, answer, late, lines } = await makeNft();
+  allow(seconds(5));
+  late();
+  late();
+  expect(lines().map(lifeOf).filter(Boolean)).toEqual([250, 1000]);
+  answer();
+  expect(openFor(lines().at(-1))).toBe(5000 - 1000 - 20);
+  expect(gate.problem()).toBeNull();
+  gate.close();
+});
+
+test('an answer in pieces is one, and that of an older ticket opens nothing', async () => {
+  const { gate, allow, child, lines } = await makeNft();
+  allow(seconds(5));
+  const ticket = lastTicket(lines());
+  child().options.onOutput?.(listing(ticket - 1));
+  expect(lines().map(openFor)).not.toContain(4730);
+  for (const piece of listing(lastTicket(lines()))) child().options.onOutput?.(piece);
+  expect(openFor(lines().at(-1))).toBe(5000 - 1000 - 20);
+  gate.close();
+});
+
+test('an answer that comes after the gate was shut opens nothing', async () => {
+  const { gate, allow, answer, lines } = await makeNft();
+  allow(seconds(5));
+  gate.shut();
+  answer();
+  expect(lines().at(-1)).toBe(SHUT);
+  gate.close();
+});
+
+test('a process that gives no answer is left alone for a second, then replaced', async () => {
+  const { gate, clock, processes, allow, answer } = await makeNft();
+  allow(seconds(5));
+  clock.advance(milliseconds(900));
+  allow(seconds(5));
+  expect(processes.started.map(({ lines }) => lines.length)).toEqual([1]);
+  clock.advance(milliseconds(100));
+  allow(seconds(5));
+  expect(processes.started.map(({ signals }) => signals)).toEqual([['SIGKILL'], []]);
+  await turn();
+  expect(gate.problem()).toMatch(/did not answer/);
+  answer();
+  allow(seconds(5));
+  answer();
   expect(gate.problem()).toBeNull();
   gate.close();
 });
 
 test('a process that ended and was started again is no trouble any more', async () => {
-  const processes = fakeProcesses();
-  processes.install('nft');
-  const gate = await nftGate(processes, [6443]);
-  gate.allow(seconds(5));
+  const { gate, processes, allow, answer } = await makeNft();
+  allow(seconds(5));
   processes.started[0]?.end(1);
   await turn();
   expect(gate.problem()).toMatch(/ended/);
-  gate.allow(seconds(5));
+  for (let round = 0; round < 2; round += 1) {
+    allow(seconds(5));
+    answer();
+  }
   expect(gate.problem()).toBeNull();
   gate.close();
 });
