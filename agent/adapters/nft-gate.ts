@@ -175,3 +175,12 @@ export async function nftGate(place: NftPlace, ports: readonly number[]): Promis
     close: () => child.close(),
   };
 }
+
+/**
+ * For a machine that shall have no gate: one from before would stay shut for good. Quiet where
+ * nftables is missing; null, or why the old gate may still be there.
+ */
+export async function removeGate(place: NftPlace): Promise<string | null> {
+  // Added first: an nft of 2022 has no word for "delete if it is there".
+  return runLines(place, 'add table inet baton; delete table inet baton', () => null);
+}

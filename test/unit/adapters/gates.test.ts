@@ -148,6 +148,19 @@ test('without nftables a lease with room goes on, one without room ends the star
   kept.close();
 });
 
+test('where no gate is wanted the one from before is removed', async () => {
+  const none = agentSettings(`${agentText}network:\n  data_path_gate: none\n`);
+  const { now } = fakeClock();
+  const processes = fakeProcesses();
+  expect((await dataPathGate(none, { processes, now })).problem()).toBeNull();
+  processes.install('nft');
+  expect((await dataPathGate(none, { processes, now })).problem()).toBeNull();
+  expect(processes.calls.at(-1)?.input).toContain('delete table inet baton');
+  processes.install('nft', () => ({ code: 1, stderr: 'Operation not permitted' }));
+  const kept = await dataPathGate(none, { processes, now });
+  expect(kept.problem()).toMatch(/may keep the API shut: .*not permitted/);
+});
+
 test('one long-lived process carries all lines, and is started again when it ends', async () => {
   const { gate, processes, allow, answer, lines } = await makeNft();
   expect(gate.problem()).toBeNull();

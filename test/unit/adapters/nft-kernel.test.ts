@@ -3,7 +3,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { DataPathGate } from '../../../agent/actions/gate.ts';
-import { nftGate } from '../../../agent/adapters/nft-gate.ts';
+import { nftGate, removeGate } from '../../../agent/adapters/nft-gate.ts';
 import { systemClock } from '../../../shared/adapters/system-clock.ts';
 import { systemProcesses } from '../../../shared/adapters/system-processes.ts';
 import { after, type Duration, milliseconds, seconds } from '../../../shared/time/duration.ts';
@@ -126,6 +126,17 @@ describe.runIf(mayMakeNamespaces)('nft and the kernel', () => {
     gate.close();
     gate = await nftGate({ processes, now, command: place.command }, [6443]);
     expect(open()).toBe(true);
+  });
+
+  test('where none is wanted the old one goes, and with it what it dropped', async () => {
+    const where = { processes, now, command: place.command };
+    const before = place.answers('cable');
+    await pause(200);
+    expect(place.answers('cable')).toBe(before);
+    expect(await removeGate(where)).toBeNull();
+    await answered('cable');
+    expect(await removeGate(where)).toBeNull();
+    place.nft('add table inet baton');
   });
 });
 
