@@ -8,14 +8,24 @@
  * Source: DESIGN section 5 "Others follow". The line itself: agent/actions/hosts-line.ts.
  */
 
+import { isBatonError } from '../../shared/errors/baton-error.ts';
+import type { Clock, TimerHandle } from '../../shared/ports/clock.ts';
 import type { Files } from '../../shared/ports/files.ts';
+import { seconds } from '../../shared/time/duration.ts';
 import type { Effect } from '../core/types.ts';
-import { masterAddress, withMaster } from './hosts-line.ts';
+import type { FindingBook } from './findings.ts';
+import { API_NAME, masterAddress, withMaster } from './hosts-line.ts';
 
 export type FollowEffect = Extract<Effect, { kind: 'follow' }>;
 
+/** A try costs one small read; k3s-agent has nowhere to go until it succeeds. */
+const AGAIN = seconds(3);
+const FINDING = 'hosts-line';
+
 export interface FollowPlace {
   readonly files: Files;
+  readonly clock: Clock;
+  readonly findings: Pick<FindingBook, 'note' | 'clear'>;
   /** /etc/hosts, or the demo's own file. */
   readonly hostsFile: string;
   /** The stream, the report and the topics want to know too. */
@@ -25,12 +35,15 @@ export interface FollowPlace {
 export interface Follow {
   follow(effect: FollowEffect): void;
   latest(): FollowEffect | null;
+  /** The line stays as it is. */
+  close(): void;
 }
 
 export function createFollow(place: FollowPlace): Follow {
-  const { files, hostsFile, changed } = place;
+  const { files, clock, findings, hostsFile, changed } = place;
   let latest: FollowEffect | null = null;
   let epoch = 0;
+  let again: TimerHandle | null = null;
 
   const point = (address: string): void => {
     const hosts = files.read(hostsFile) ?? '';
@@ -39,14 +52,33 @@ export function createFollow(place: FollowPlace): Follow {
     files.write(hostsFile, withMaster(hosts, address), { sync: false, mode: 0o644 });
   };
 
+  const tryPoint = (address: string): void => {
+    try {
+      point(address);
+      findings.clear(FINDING);
+    } catch (error) {
+      if (!isBatonError(error) || error.kind === 'invariant') throw error;
+      findings.note(FINDING, `${API_NAME} does not name the master ${address}: ${error.message}`);
+      again = clock.in(AGAIN, () => tryPoint(address));
+    }
+  };
+
+  /** What is tried again was for the target before; without a new try nothing fails any more. */
+  const giveUp = (): void => {
+    again?.cancel();
+    findings.clear(FINDING);
+  };
+
   return {
     follow(effect) {
       if (effect.epoch < epoch) return;
       epoch = effect.epoch;
       latest = effect;
+      giveUp();
       changed(effect);
-      if (effect.serving) point(effect.apiHost);
+      if (effect.serving) tryPoint(effect.apiHost);
     },
     latest: () => latest,
+    close: giveUp,
   };
 }

@@ -93,6 +93,7 @@ export async function runAgent(place: Place, sockets: Sockets): Promise<Agent> {
       await leave(parts, departing, why);
       loop.stop();
       wall.cancel();
+      parts.follow.close();
       publisher.close();
       await socket.close();
       await parts.stream.replication.close(why === 'shutdown');
@@ -103,7 +104,7 @@ export async function runAgent(place: Place, sockets: Sockets): Promise<Agent> {
 }
 
 async function assemble(place: Place, sockets: Sockets, seen: () => CoreView): Promise<Parts> {
-  const { files, clock, settings } = place;
+  const { files, clock, findings, settings } = place;
   const network = linkNetwork(place);
   const timeline = promotionTimeline();
   let machine: Machine | null = null;
@@ -131,6 +132,8 @@ async function assemble(place: Place, sockets: Sockets, seen: () => CoreView): P
   );
   const follow = createFollow({
     files,
+    clock,
+    findings,
     hostsFile: settings.paths.hosts_file,
     changed: ({ master, epoch }) => receiveFrom(place, stream, master, epoch),
   });

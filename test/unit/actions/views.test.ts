@@ -141,7 +141,8 @@ test('the hosts line moves when the new master answers, and never back', () => {
   const files = memoryFiles({ '/etc/hosts': '127.0.0.1 localhost\n' });
   const heard: number[] = [];
   const changed = ({ epoch }: { epoch: number }) => void heard.push(epoch);
-  const follow = createFollow({ files, hostsFile: '/etc/hosts', changed });
+  const [clock, findings] = [fakeClock(), findingBook([], () => undefined)];
+  const follow = createFollow({ files, clock, findings, hostsFile: '/etc/hosts', changed });
   const to = (master: string, epoch: number, apiHost: string, serving: boolean) =>
     follow.follow({ kind: 'follow', master, epoch, apiHost, apiPort: 6443, serving });
   const line = () => files.read('/etc/hosts')?.split('\n')[1];
