@@ -14,6 +14,7 @@ import {
   type Given,
   last,
   list,
+  refuseServerFlags,
   resolveFlags,
   usageError,
   withoutEffect,
@@ -131,12 +132,13 @@ export const serverConfiguration = async (
   };
 };
 
-/** Errors: `settings-invalid` when server or token is missing, as on k3s. */
+/** Errors: `settings-invalid` for a flag of servers, or without server or token, as on k3s. */
 export const agentConfiguration = async (
   args: readonly string[],
   environment: Environment,
 ): Promise<AgentConfiguration> => {
   const given = await resolveFlags(args, environment);
+  refuseServerFlags(given);
   const server = last(given, 'server', environment.K3S_URL);
   if (server === '') throw usageError('--server is required');
   if (resolveToken(given, environment) === '') throw usageError('--token is required');

@@ -52,6 +52,19 @@ const idle = new Map<string, Kind>([
   ),
 ]);
 
+/**
+ * What `k3s agent` knows of these. It ends at any other one, in its configuration file too, where
+ * the server only warns (k3s-io/k3s pkg/cli/cmds/agent.go, pkg/configfilearg; seen in its #6565).
+ */
+const ofAgent = new Set(
+  `config debug v vmodule log alsologtostderr token token-file server data-dir bind-address
+   node-name with-node-id node-label node-taint selinux lb-server-port protect-kernel-defaults
+   container-runtime-endpoint pause-image snapshotter private-registry node-ip node-external-ip
+   resolv-conf flannel-iface kubelet-arg kube-proxy-arg rootless prefer-bundled-bin docker`
+    .trim()
+    .split(/\s+/),
+);
+
 /** Flags that exist on k3s; silently ignoring them would make a test mean something else. */
 const refused: Readonly<Record<string, string>> = {
   'cluster-init': 'embedded etcd',
@@ -116,6 +129,12 @@ export const last = (given: Given, name: string, fallback = ''): string =>
 /** Flattens repeated flags and comma lists, and drops empty elements. */
 export const list = (given: Given, name: string): string[] =>
   (given.get(name) ?? []).flatMap((one) => one.split(',')).flatMap((one) => one.trim() || []);
+
+/** Errors: `settings-invalid` for a flag, from wherever, that is the server's alone. */
+export const refuseServerFlags = (given: Given): void => {
+  const name = [...given.keys()].find((one) => !ofAgent.has(one));
+  if (name !== undefined) throw usageError(`flag provided but not defined: --${name}`);
+};
 
 /** Names of flags that were accepted and have no effect here. */
 export const withoutEffect = (given: Given): string[] =>

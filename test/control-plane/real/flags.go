@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +53,15 @@ var idleFlags = map[string]flagKind{
 	"kube-cloud-controller-manager-arg": flagList, "service-node-port-range": flagString,
 	"lb-server-port": flagString, "container-runtime-endpoint": flagString,
 }
+
+// agentFlags are what `k3s agent` knows of these. It ends at any other one, in its configuration
+// file too, where the server only warns (pkg/cli/cmds/agent.go, pkg/configfilearg;
+// k3s-io/k3s#6565).
+var agentFlags = strings.Fields(`config debug v vmodule log alsologtostderr token token-file server
+	data-dir bind-address node-name with-node-id node-label node-taint selinux lb-server-port
+	protect-kernel-defaults container-runtime-endpoint pause-image snapshotter private-registry
+	node-ip node-external-ip resolv-conf flannel-iface kubelet-arg kube-proxy-arg rootless
+	prefer-bundled-bin docker`)
 
 // refusedFlags exist on k3s; silently ignoring them would make a test mean something else.
 var refusedFlags = map[string]string{
@@ -306,6 +316,11 @@ func parseAgent(args []string, getenv func(string) string) (*agentConfiguration,
 	given, err := resolveValues(args, getenv)
 	if err != nil {
 		return nil, err
+	}
+	for name := range given {
+		if !slices.Contains(agentFlags, name) {
+			return nil, fmt.Errorf("flag provided but not defined: --%s", name)
+		}
 	}
 	token, err := resolveToken(given, getenv)
 	if err != nil {

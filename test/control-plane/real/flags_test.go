@@ -137,6 +137,15 @@ func TestAgentNeedsServerAndToken(t *testing.T) {
 	}
 }
 
+func TestAgentEndsAtFlagsOfServers(t *testing.T) {
+	file := mustWrite(t, filepath.Join(t.TempDir(), "config.yaml"), "tls-san: [baton-api]\n")
+	args := []string{"--server", "https://x", "--token=t", "--config", file}
+	if _, err := parseAgent(args, environment(nil)); err == nil ||
+		!strings.Contains(err.Error(), "not defined: --tls-san") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func FuzzParseFlags(f *testing.F) {
 	f.Add("--token\x00a\x00--tls-san=b,c")
 	f.Add("-t\x00x\x00--debug=1")

@@ -4,6 +4,7 @@ import {
   answersOf,
   type Case,
   type CaseReport,
+  mainPid,
   NO_PAUSE_MS,
   podLives,
   startPod,
@@ -12,6 +13,7 @@ import {
   untilProperty,
   WATCH_MS,
 } from './case.ts';
+import type { Machine } from './machine.ts';
 import { queuedRequests } from './queued-requests.ts';
 import type { Stage } from './stage.ts';
 
@@ -20,6 +22,15 @@ const IN_FLIGHT_MS = 500;
 /** After a thaw: longer than deadline, dead man's period and a renewal together. */
 const THAW_WATCH_MS = 10_000;
 const UNITS = ['k3s.service', 'k3s-agent.service'] as const;
+/** systemd starts what ended again after 5 s, and calls it active in between. */
+const STAYS_MS = 6000;
+
+/** Whether the unit's process is one that stays. */
+const stays = async (machine: Machine, unit: string): Promise<boolean> => {
+  const before = await mainPid(machine, unit);
+  await sleep(STAYS_MS);
+  return before > 0 && before === (await mainPid(machine, unit));
+};
 
 const firstStart = async (stage: Stage): Promise<CaseReport> => {
   // The stage itself has just done it; what is left to see is that k3s is on one machine alone.
@@ -29,6 +40,7 @@ const firstStart = async (stage: Stage): Promise<CaseReport> => {
     const [unit, twin] = machine === server ? UNITS : UNITS.toReversed();
     const active = await untilProperty(machine, unit, 'ActiveState', 'active');
     if (active !== 'active') wrong.push(`${unit} of ${machine.name} is ${active}`);
+    if (!(await stays(machine, unit))) wrong.push(`${unit} of ${machine.name} does not stay`);
     const load = await untilProperty(machine, twin, 'LoadState', 'masked');
     if (load !== 'masked') wrong.push(`${twin} of ${machine.name} is ${load}`);
     const failed = (await machine.call('systemctl', '--failed', '--plain', '--no-legend')).trim();

@@ -76,6 +76,8 @@ const writeDisk = (
   if (own.coordinator === true) write(root, 'etc/baton/coordinator.yaml', stringify(common));
   write(root, 'etc/baton/cluster.key', secrets.key, 0o600);
   write(root, 'etc/rancher/k3s/token', `${secrets.token}\n`, 0o600);
+  const k3sNode = { 'node-name': machine.name };
+  write(root, 'etc/rancher/k3s/config.yaml.d/node.local.yaml', stringify(k3sNode), 0o600);
   // The same on every node: it travels with the master's archive.
   const config = { 'token-file': '/etc/rancher/k3s/token', 'tls-san': ['baton-api'] };
   write(root, 'etc/rancher/k3s/config.yaml', stringify(config), 0o600);

@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { isBatonError } from '../../../shared/errors/baton-error.ts';
-import { serverConfiguration } from '../../control-plane/embedded/configuration.ts';
+import {
+  agentConfiguration,
+  serverConfiguration,
+} from '../../control-plane/embedded/configuration.ts';
 import { makeCertificate, makeKey } from '../../control-plane/embedded/der.ts';
 import { list, parseFlags, resolveFlags } from '../../control-plane/embedded/flags.ts';
 import { formatToken, normalizeToken, open, seal } from '../../control-plane/embedded/token.ts';
@@ -64,6 +67,17 @@ test.each([
   [['--token-file', '/does/not/exist']],
 ])('%s is refused', async (args) => {
   await expect(serverConfiguration(args, {})).rejects.toMatchObject({ kind: 'usage' });
+});
+
+test('an agent ends at a key of servers, in its file too', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'baton-flags-'));
+  const file = join(folder, 'config.yaml');
+  const environment = { K3S_URL: 'https://x', K3S_TOKEN: 't', K3S_CONFIG_FILE: file };
+  writeFileSync(file, 'node-name: n\nnode-label: [a=b]\n');
+  expect(await agentConfiguration([], environment)).toEqual({ server: 'https://x', nodeName: 'n' });
+  writeFileSync(file, 'tls-san: [baton-api]\n');
+  await expect(agentConfiguration([], environment)).rejects.toThrow('not defined: --tls-san');
+  rmSync(folder, { recursive: true });
 });
 
 const hash = 'a1'.repeat(32);
