@@ -26,7 +26,7 @@ import {
 } from '../../control-plane/embedded/configuration.ts';
 import { copyFiles, SHIPPED } from '../../lab/machines/install.ts';
 
-const document = readFileSync(join(import.meta.dirname, '../../../INSTALL.md'), 'utf8');
+const document = readFileSync(join(import.meta.dirname, '../../../systemd/INSTALL.md'), 'utf8');
 const blocks = [...document.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(
   ([, language = '', text = '']) => ({ language, text }),
 );
