@@ -6,8 +6,9 @@
  * when the server holds an older state of its key. An operation whose answer never came may have
  * happened or not; neither is a loss.
  *
- * Loss is counted per failover: those that the former server acknowledged 250 ms and more before
- * its end (`old`, none may be lost) and the younger ones (`recent`, reported).
+ * Loss is counted per failover: what the former server acknowledged less than 250 ms before its
+ * end, or after the fault that cut it off, is `recent` and reported. Everything else is `old`, and
+ * none of it may be lost: what it took before, and whatever another node took.
  */
 
 export type OperationKind = 'create' | 'update' | 'delete';
@@ -32,8 +33,19 @@ const RECENT_MS = 250;
 export interface Losses {
   readonly old: readonly Operation[];
   readonly recent: readonly Operation[];
-  /** Age, at `endMs`, of the oldest acknowledged operation that is gone; 0 when none is. */
+  /**
+   * Age of the oldest acknowledged operation that is gone, at `endMs`, or at the last one of the
+   * other node that took it; 0 when none is gone, infinite where nothing could end a server.
+   */
   readonly atRiskMs: number;
+}
+
+/** Where a fault excuses other losses than a server's death does. */
+export interface Excuse {
+  /** Younger than this at `endMs` is `recent`. */
+  readonly recentMs?: number;
+  /** From then on a server served again, maybe the same node: what it took must be there. */
+  readonly againMs?: number;
 }
 
 export class Ledger {
@@ -81,19 +93,40 @@ export class Ledger {
 
   /**
    * Losses that no earlier call has returned. `endMs` is the last moment at which the former
-   * server could acknowledge anything (its end, or the fault that cut it off).
+   * server could acknowledge anything (its end, or the fault that cut it off); infinite: nothing
+   * may be lost. The former server is the node that took the newest operation until then.
    */
-  newLosses(state: ServerState, endMs: number): Losses {
+  newLosses(state: ServerState, endMs: number, excuse: Excuse = {}): Losses {
+    const { recentMs = RECENT_MS, againMs = Number.POSITIVE_INFINITY } = excuse;
     const gone = this.missing(state).filter((one) => !this.#reported.has(one.number));
     for (const one of gone) this.#reported.add(one.number);
-    const age = (one: Operation) => endMs - (one.acknowledgedMs ?? endMs);
+    const former = this.#newest((one) => tookAt(one) <= endMs)?.node;
+    const ofFormer = (one: Operation) => one.node === former && tookAt(one) < againMs;
+    const age = (one: Operation): number => {
+      if (endMs === Number.POSITIVE_INFINITY || ofFormer(one)) return endMs - tookAt(one);
+      return tookAt(this.#newest(({ node }) => node === one.node) ?? one) - tookAt(one);
+    };
+    const isRecent = (one: Operation) => ofFormer(one) && age(one) < recentMs;
     return {
-      old: gone.filter((one) => age(one) >= RECENT_MS),
-      recent: gone.filter((one) => age(one) < RECENT_MS),
+      old: gone.filter((one) => !isRecent(one)),
+      recent: gone.filter(isRecent),
       atRiskMs: Math.max(0, ...gone.map(age)),
     };
   }
+
+  /** The acknowledged operation that was answered last, of those that `wanted` chooses. */
+  #newest(wanted: (one: Operation) => boolean): Operation | undefined {
+    return this.operations()
+      .filter(wanted)
+      .reduce<Operation | undefined>(
+        (last, one) => (last === undefined || tookAt(one) > tookAt(last) ? one : last),
+        undefined,
+      );
+  }
 }
+
+/** When an operation that was acknowledged was. */
+const tookAt = (one: Operation): number => one.acknowledgedMs ?? Number.NaN;
 
 /** The acknowledged operations of one key that a server with `shown` as its last one has not. */
 const missingOf = (list: readonly Operation[], shown: number | undefined): Operation[] => {

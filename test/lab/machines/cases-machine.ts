@@ -6,6 +6,7 @@ import {
   type CaseReport,
   mainPid,
   NO_PAUSE_MS,
+  ON_DISK_MS,
   podLives,
   startPod,
   unlessStarved,
@@ -21,6 +22,8 @@ import type { Stage } from './stage.ts';
 const IN_FLIGHT_MS = 500;
 /** After a thaw: longer than deadline, dead man's period and a renewal together. */
 const THAW_WATCH_MS = 10_000;
+/** Writes of so long must be there after everybody's power was cut. */
+const KEPT_MS = 5000;
 const UNITS = ['k3s.service', 'k3s-agent.service'] as const;
 /** systemd starts what ended again after 5 s, and calls it active in between. */
 const STAYS_MS = 6000;
@@ -60,9 +63,10 @@ const quickReturn = async (stage: Stage): Promise<CaseReport> => {
   stage.tell(`${old.name}, the server, has lost its power`);
   await old.boot();
   // It may serve again itself; answers on their way at the cut are not that.
-  const { gapMs } = await stage.failover(atMs + IN_FLIGHT_MS, null);
+  const againMs = atMs + IN_FLIGHT_MS;
+  const { gapMs } = await stage.failover(againMs, null);
   await stage.settled();
-  return { gapMs, lossesAtMs: atMs, wrong: [] };
+  return { gapMs, lossesAtMs: atMs, excuse: { againMs }, wrong: [] };
 };
 
 const receiverCut = async (stage: Stage): Promise<CaseReport> => {
@@ -80,7 +84,16 @@ const receiverCut = async (stage: Stage): Promise<CaseReport> => {
   return { gapMs: null, lossesAtMs: null, ...claim };
 };
 
+/** What every disk has to keep, and enough of it to be seen when it is gone. */
+const somethingOnDisk = async (stage: Stage): Promise<void> => {
+  const [first] = stage.workload.acknowledged;
+  const oldMs = (first?.atMs ?? Date.now()) + ON_DISK_MS + KEPT_MS;
+  await sleep(Math.max(0, oldMs - Date.now()), undefined, { signal: stage.signal });
+};
+
 const allOff = async (stage: Stage): Promise<CaseReport> => {
+  await stage.settled();
+  await somethingOnDisk(stage);
   const old = await stage.settled();
   const cuts = await Promise.all(stage.fleet.machines.map((one) => one.cutPower()));
   stage.tell('the power of all machines is gone');
@@ -90,7 +103,8 @@ const allOff = async (stage: Stage): Promise<CaseReport> => {
   const { server } = await stage.failover(atMs, null);
   stage.tell(`${server.name} serves again; it was ${old.name}`);
   await stage.settled();
-  return { gapMs: null, lossesAtMs: atMs, memoryLost: true, wrong: [] };
+  const excuse = { recentMs: ON_DISK_MS, againMs: atMs };
+  return { gapMs: null, lossesAtMs: atMs, excuse, wrong: [] };
 };
 
 const hang = async (stage: Stage): Promise<CaseReport> => {

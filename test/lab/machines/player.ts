@@ -10,7 +10,7 @@ import { type FleetShape, makeFleet } from './fleet.ts';
 import { loadPerCore } from './host.ts';
 import type { Machine } from './machine.ts';
 import type { Plan, Task } from './plan.ts';
-import { type Losses, Stage } from './stage.ts';
+import { Stage } from './stage.ts';
 import type { Verdict } from './verdict.ts';
 
 /**
@@ -19,7 +19,6 @@ import type { Verdict } from './verdict.ts';
  */
 const MOST_ROUNDS = 15;
 
-const NOTHING_LOST: Losses = { old: 0, recent: 0, atRiskMs: 0 };
 const NOTHING_SAID: CaseReport = { gapMs: null, lossesAtMs: null, wrong: [] };
 
 const worded = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -27,7 +26,6 @@ const worded = (error: unknown): string => (error instanceof Error ? error.messa
 /** What came of one case. */
 interface Outcome {
   readonly report: CaseReport;
-  readonly losses: Losses;
   /** Why the story stopped; null when it came to its end. */
   readonly stopped: string | null;
 }
@@ -79,7 +77,8 @@ export class Player {
     const writesBefore = stage.workload.acknowledged.length;
     const overlapsBefore = stage.overlaps().length;
     const busy = watchLoad();
-    const { report, losses, stopped } = await this.#outcome(stage, one);
+    const { report, stopped } = await this.#outcome(stage, one);
+    const losses = stage.takeLosses();
     const load = busy.most();
     const overlaps = stage.overlaps().slice(overlapsBefore);
     const wrong = stopped === null ? [] : [stopped];
@@ -97,7 +96,7 @@ export class Player {
       acknowledged: stage.workload.acknowledged.length - writesBefore,
       lostOld: losses.old,
       lostRecent: losses.recent,
-      atRiskMs: losses.atRiskMs,
+      atRiskMs: Math.min(losses.atRiskMs, Number.MAX_SAFE_INTEGER),
       load,
       notJudged: [...task.before, ...(report.notJudged ?? [])],
       wrong,
@@ -135,14 +134,11 @@ export class Player {
     try {
       if (!stage.begun) await stage.start();
       const report = await one.play(stage);
-      const found = await stage.losses(report.lossesAtMs ?? Number.POSITIVE_INFINITY);
-      const { old, recent, atRiskMs } = found;
-      const losses =
-        report.memoryLost === true ? { old: 0, recent: recent + old, atRiskMs } : found;
-      return { report, losses, stopped: null };
+      await stage.losses(report.lossesAtMs ?? Number.POSITIVE_INFINITY, report.excuse);
+      return { report, stopped: null };
     } catch (error) {
       this.#signal.throwIfAborted();
-      return { report: NOTHING_SAID, losses: NOTHING_LOST, stopped: worded(error) };
+      return { report: NOTHING_SAID, stopped: worded(error) };
     }
   }
 

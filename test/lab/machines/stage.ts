@@ -5,6 +5,7 @@
  * are used to know when a cluster has settled, and for the story.
  */
 
+import type { Excuse } from '../ledger.ts';
 import { Observer } from '../observer.ts';
 import { type Answer, findOverlaps, type Overlap } from '../overlap.ts';
 import { type Probes, startProbes } from '../probes.ts';
@@ -33,6 +34,8 @@ export interface Losses {
   readonly atRiskMs: number;
 }
 
+const NOTHING_LOST: Losses = { old: 0, recent: 0, atRiskMs: 0 };
+
 export class Stage {
   readonly fleet: Fleet;
   readonly workload: Workload;
@@ -42,6 +45,7 @@ export class Stage {
   readonly tell: (line: string) => void;
   #begun = false;
   readonly #heard: Answer[] = [];
+  #lost = NOTHING_LOST;
 
   constructor(fleet: Fleet, signal: AbortSignal, tell: (line: string) => void) {
     this.fleet = fleet;
@@ -152,13 +156,29 @@ export class Stage {
     return { ...failover, atMs };
   }
 
-  /** What the present server has not, of what was acknowledged; each loss is told once. */
-  async losses(endMs: number): Promise<Losses> {
+  /**
+   * What the present server has not, of what was acknowledged; each loss is told once, and kept for
+   * the verdict.
+   */
+  async losses(endMs: number, excuse?: Excuse): Promise<Losses> {
     const server = await this.server();
     const state = await this.workload.readState(server);
     const known = await this.waitFor(`a list of all objects of ${server.name}`, 1, () => state);
-    const { old, recent, atRiskMs } = this.workload.ledger.newLosses(known, endMs);
+    const { old, recent, atRiskMs } = this.workload.ledger.newLosses(known, endMs, excuse);
+    const before = this.#lost;
+    this.#lost = {
+      old: before.old + old.length,
+      recent: before.recent + recent.length,
+      atRiskMs: Math.max(before.atRiskMs, atRiskMs),
+    };
     return { old: old.length, recent: recent.length, atRiskMs };
+  }
+
+  /** All losses since the last call, for a verdict. */
+  takeLosses(): Losses {
+    const lost = this.#lost;
+    this.#lost = NOTHING_LOST;
+    return lost;
   }
 
   /** Longest time without an answered write since `fromMs`. */

@@ -15,6 +15,7 @@ export interface Verdict {
   readonly acknowledged: number;
   readonly lostOld: number;
   readonly lostRecent: number;
+  /** Finite: JSON knows nothing else. */
   readonly atRiskMs: number;
   /** Most processes per core that waited for one meanwhile, as `loadavg` counts over a minute. */
   readonly load: number;

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Ledger, type OperationKind } from '../../lab/ledger.ts';
+import { ON_DISK_MS } from '../../lab/machines/case.ts';
 
 /** Number, kind, key, and when it was acknowledged (null: no answer). */
 type Step = [number, OperationKind, string, number | null];
@@ -62,6 +63,62 @@ test('losses are told once, split by their age at the end of the server', () => 
   expect(recent.map((one) => one.number)).toEqual([3]);
   expect(atRiskMs).toBe(1000);
   expect(ledger.newLosses(new Map(), 2000)).toMatchObject({ old: [], recent: [], atRiskMs: 0 });
+});
+
+describe('whose losses are excused', () => {
+  /** Number, key, node, when. */
+  const takenBy = (...steps: [number, string, string, number][]): Ledger => {
+    const ledger = new Ledger();
+    for (const [number, key, node, ms] of steps) {
+      ledger.begin(number, 'create', key);
+      ledger.acknowledge(number, key, { ms, node, revision: number });
+    }
+    return ledger;
+  };
+  const numbers = (all: readonly { number: number }[]) => all.map(({ number }) => number);
+
+  test('what a cut-off server went on taking, and nothing of the next one', () => {
+    const ledger = takenBy([1, 'x', 'a', 1900], [2, 'y', 'a', 4000], [3, 'z', 'b', 9000]);
+    const { old, recent } = ledger.newLosses(new Map(), 2000);
+    expect([numbers(old), numbers(recent)]).toEqual([[3], [1, 2]]);
+  });
+
+  test('nothing of the server before the last one, however young', () => {
+    const ledger = takenBy([1, 'x', 'a', 1900], [2, 'y', 'b', 1990]);
+    const { old, recent } = ledger.newLosses(new Map(), 2000);
+    expect([numbers(old), numbers(recent)]).toEqual([[1], [2]]);
+  });
+
+  test('nothing at all without a fault, or before the first server', () => {
+    const ledger = () => takenBy([1, 'x', 'a', 1900], [2, 'y', 'b', 9000]);
+    const calm = ledger().newLosses(new Map(), Number.POSITIVE_INFINITY);
+    expect(calm).toMatchObject({ recent: [], atRiskMs: Number.POSITIVE_INFINITY });
+    expect(numbers(calm.old)).toEqual([1, 2]);
+    expect(numbers(ledger().newLosses(new Map(), 1000).old)).toEqual([1, 2]);
+  });
+
+  test('nothing that the same node took once it served again', () => {
+    const ledger = takenBy([1, 'x', 'a', 1900], [2, 'y', 'a', 2100], [3, 'z', 'a', 9000]);
+    const { old, recent } = ledger.newLosses(new Map(), 2000, { againMs: 2500 });
+    expect([numbers(old), numbers(recent)]).toEqual([[3], [1, 2]]);
+  });
+
+  test('an age, where another node took it, ends with what that node took last', () => {
+    const ledger = takenBy([1, 'x', 'a', 100], [2, 'y', 'b', 5000], [3, 'z', 'b', 5800]);
+    const shown = new Map([
+      ['x', 1],
+      ['z', 3],
+    ]);
+    expect(ledger.newLosses(shown, 100).atRiskMs).toBe(800);
+  });
+
+  test('of an empty cluster after a cut for all only what no disk had to hold', () => {
+    const ledger = takenBy([1, 'x', 'a', 39_000], [2, 'y', 'a', 41_000], [3, 'z', 'a', 110_000]);
+    const cutMs = 100_000;
+    const excuse = { recentMs: ON_DISK_MS, againMs: cutMs };
+    const { old, recent } = ledger.newLosses(new Map(), cutMs, excuse);
+    expect([numbers(old), numbers(recent)]).toEqual([[1, 3], [2]]);
+  });
 });
 
 test('a server cut back to any earlier moment has lost exactly what came after', () => {
