@@ -28,12 +28,19 @@ export interface Verdict {
 /** More waiting processes per core leave none for an agent in time. */
 export const MOST_LOAD = 4;
 
+/** A stream that is starved of processor time lags by less. */
+const MOST_LAG_MS = 5000;
+
 /**
- * Whether it says more about the host than about baton. Two servers, or answers after a thaw, are
- * wrong on any host.
+ * Whether it says more about the host than about baton. Two servers, answers after a thaw, and the
+ * loss of a write that was there for a while, are wrong on any host.
  */
-export const isHostsFault = ({ load, wrong, twoServers, thawedAnswers }: Verdict): boolean =>
-  wrong.length > 0 && load >= MOST_LOAD && twoServers === 0 && (thawedAnswers ?? 0) === 0;
+export const isHostsFault = (verdict: Verdict): boolean => {
+  const { load, wrong, twoServers, thawedAnswers, lostOld, atRiskMs } = verdict;
+  const lags = lostOld === 0 || atRiskMs < MOST_LAG_MS;
+  const never = twoServers > 0 || (thawedAnswers ?? 0) > 0 || !lags;
+  return wrong.length > 0 && load >= MOST_LOAD && !never;
+};
 
 const sum = (all: readonly Verdict[], of: (one: Verdict) => number): number =>
   all.reduce((total, one) => total + of(one), 0);

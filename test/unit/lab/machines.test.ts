@@ -161,6 +161,19 @@ describe('figures', () => {
   });
 });
 
+test('a starved stream may lag by less than 5 s, and what is excused is no matter', () => {
+  const late: Verdict = { ...good, load: 4, wrong: ['1 acknowledged writes are gone'] };
+  expect(isHostsFault({ ...late, lostOld: 1, atRiskMs: 4999 })).toBe(true);
+  expect(isHostsFault({ ...late, lostOld: 0, lostRecent: 9, atRiskMs: 40_000 })).toBe(true);
+});
+
+test('the gate draws the same cases each time', () => {
+  const gate = readFileSync(new URL('../../../.ci/run', import.meta.url), 'utf8');
+  const rounds = gate.split('\n').filter((line) => line.includes('--rounds'));
+  expect(rounds.length).toBeGreaterThan(0);
+  for (const line of rounds) expect(line).toMatch(/--seed \d+/);
+});
+
 describe('which cluster plays what', () => {
   const tasks = tasksOf({ cases: ['a', 'b', 'c'], rounds: 0, seed: 1 }, [], []);
   const late: Verdict = { ...good, load: 9, wrong: ['nobody serves'] };
@@ -205,6 +218,8 @@ describe('which cluster plays what', () => {
     ['on a calm host', { load: 3.9 }],
     ['with two servers', { twoServers: 1 }],
     ['with answers after a thaw', { thawedAnswers: 1 }],
+    ['with a write lost that was 5 s old', { lostOld: 1, atRiskMs: 5000 }],
+    ['with a write lost that nothing excuses', { lostOld: 1, atRiskMs: Number.MAX_SAFE_INTEGER }],
   ])('what is wrong %s is final', (_name, change) => {
     expect(isHostsFault(late)).toBe(true);
     expect(isHostsFault({ ...late, ...change })).toBe(false);
