@@ -40,6 +40,11 @@ const main = async (): Promise<void> => {
       if (one === undefined) throw labProblem(`there is no case "${name}"`);
       say({ verdict: await player.play(task, one) });
     }
+    const late = await player.end();
+    if (late !== null) {
+      say({ verdict: late, last: true });
+      await nextTask(); // Who ends with words on the way may take them along.
+    }
   } finally {
     await player.close();
   }

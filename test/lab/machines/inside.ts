@@ -28,11 +28,10 @@ const serve = (child: ChildProcess, plan: Plan, queue: TaskQueue): Promise<void>
   new Promise((resolve, reject) => {
     let under: Task | null = null;
     child.on('message', async (message) => {
-      const { verdict } = message as FromCluster;
-      if (under !== null && verdict !== null && queue.ended(under, verdict)) {
-        appendFileSync(plan.verdicts, `${JSON.stringify(verdict)}\n`);
-      }
-      under = await queue.next();
+      const { verdict, last } = message as FromCluster;
+      const counts = verdict !== null && (under === null || queue.ended(under, verdict));
+      if (counts) appendFileSync(plan.verdicts, `${JSON.stringify(verdict)}\n`);
+      under = last === true ? null : await queue.next();
       if (child.connected) child.send({ task: under });
     });
     child.on('error', reject);

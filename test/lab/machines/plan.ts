@@ -34,8 +34,8 @@ export interface Task {
 
 /** From inside.ts to a cluster's process; null: no more. */
 export type ToCluster = { readonly task: Task | null };
-/** And back. The first `next` comes when it has begun. */
-export type FromCluster = { readonly verdict: Verdict | null };
+/** And back: what came of the task, null before the first. `last`: of none, after the last. */
+export type FromCluster = { readonly verdict: Verdict | null; readonly last?: true };
 
 /** The verdicts of a file, in its order; none when it is not there. */
 export const verdictsIn = (file: string): Verdict[] =>

@@ -4,9 +4,9 @@
  */
 import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describeOverlap } from '../overlap.ts';
+import { describeOverlap, type Overlap } from '../overlap.ts';
 import type { Case, CaseReport } from './case.ts';
-import { type FleetShape, makeFleet } from './fleet.ts';
+import { type FleetOptions, type FleetShape, makeFleet } from './fleet.ts';
 import { loadPerCore } from './host.ts';
 import type { Machine } from './machine.ts';
 import type { Plan, Task } from './plan.ts';
@@ -19,7 +19,23 @@ import type { Verdict } from './verdict.ts';
  */
 const MOST_ROUNDS = 15;
 
+const NOTHING_PLAYED: Omit<Verdict, 'name' | 'label'> = {
+  seconds: 0,
+  gapMs: null,
+  powerCut: false,
+  thawedAnswers: null,
+  twoServers: 0,
+  acknowledged: 0,
+  lostOld: 0,
+  lostRecent: 0,
+  atRiskMs: 0,
+  load: 0,
+  notJudged: [],
+  wrong: [],
+};
 const NOTHING_SAID: CaseReport = { gapMs: null, lossesAtMs: null, wrong: [] };
+
+const twoServers = (overlap: Overlap): string => `TWO SERVERS: ${describeOverlap(overlap)}`;
 
 const worded = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
@@ -48,19 +64,29 @@ const watchLoad = (): { most(): number } => {
   };
 };
 
+const stageOfMachines = (
+  options: FleetOptions,
+  signal: AbortSignal,
+  tell: (line: string) => void,
+): Stage => new Stage(makeFleet(options), signal, tell);
+
 export class Player {
   readonly #plan: Plan;
   /** Number of this cluster, from 1 on. */
   readonly #cluster: number;
   readonly #signal: AbortSignal;
+  readonly #setStage: typeof stageOfMachines;
   #stage: Stage | null = null;
+  /** Two servers that were seen after the last verdict of a cluster that has ended. */
+  readonly #untold: Overlap[] = [];
   #fleets = 0;
   #rounds = 0;
 
-  constructor(plan: Plan, cluster: number, signal: AbortSignal) {
+  constructor(plan: Plan, cluster: number, signal: AbortSignal, setStage = stageOfMachines) {
     this.#plan = plan;
     this.#cluster = cluster;
     this.#signal = signal;
+    this.#setStage = setStage;
   }
 
   readonly tell = (line: string): void => {
@@ -75,15 +101,14 @@ export class Player {
     this.tell(`== ${task.label}: ${one.what}`);
     const startMs = Date.now();
     const writesBefore = stage.workload.acknowledged.length;
-    const overlapsBefore = stage.overlaps().length;
     const busy = watchLoad();
     const { report, stopped } = await this.#outcome(stage, one);
     const losses = stage.takeLosses();
     const load = busy.most();
-    const overlaps = stage.overlaps().slice(overlapsBefore);
+    const overlaps = [...this.#untold.splice(0), ...stage.newOverlaps()];
     const wrong = stopped === null ? [] : [stopped];
     wrong.push(...report.wrong);
-    wrong.push(...overlaps.map((overlap) => `TWO SERVERS: ${describeOverlap(overlap)}`));
+    wrong.push(...overlaps.map(twoServers));
     if (losses.old > 0) wrong.push(`${losses.old} acknowledged writes are gone`);
     const verdict: Verdict = {
       name: one.name,
@@ -122,11 +147,7 @@ export class Player {
     mkdirSync(folder);
     const { machines: count, witness, withoutGate } = options;
     const shape: FleetShape = { count, witness, withoutGate, settings: {}, ...one.fleet };
-    this.#stage = new Stage(
-      makeFleet({ run, name, folder, lower, shape }),
-      this.#signal,
-      this.tell,
-    );
+    this.#stage = this.#setStage({ run, name, folder, lower, shape }, this.#signal, this.tell);
     return this.#stage;
   }
 
@@ -163,12 +184,27 @@ export class Player {
     this.tell(`the machines' words: ${folder}`);
   }
 
-  /** Ends the cluster that is there. */
+  /**
+   * The last cluster's end, and a verdict about two servers that no other verdict has told of; null
+   * when there were none.
+   */
+  async end(): Promise<Verdict | null> {
+    await this.close();
+    const overlaps = this.#untold.splice(0);
+    if (overlaps.length === 0) return null;
+    const wrong = overlaps.map(twoServers);
+    for (const sentence of wrong) this.tell(`WRONG: ${sentence}`);
+    const name = `end-of-cluster-${this.#cluster}`;
+    return { ...NOTHING_PLAYED, name, label: name, twoServers: overlaps.length, wrong };
+  }
+
+  /** Ends the cluster that is there. What was seen there and not told stays for a verdict. */
   async close(): Promise<void> {
     const stage = this.#stage;
     this.#stage = null;
     if (stage === null) return;
     await stage.close();
+    this.#untold.push(...stage.newOverlaps());
     if (!this.#plan.options.keep) rmSync(stage.fleet.folder, { recursive: true, force: true });
   }
 }

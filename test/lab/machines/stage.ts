@@ -36,6 +36,10 @@ export interface Losses {
 
 const NOTHING_LOST: Losses = { old: 0, recent: 0, atRiskMs: 0 };
 
+/** An overlap in one word: its stretches may grow, and begin where they began. */
+const nameOf = ({ first, second }: Overlap): string =>
+  [first, second].map(({ node, fromUs }) => `${node}@${fromUs}`).join('+');
+
 export class Stage {
   readonly fleet: Fleet;
   readonly workload: Workload;
@@ -45,6 +49,7 @@ export class Stage {
   readonly tell: (line: string) => void;
   #begun = false;
   readonly #heard: Answer[] = [];
+  readonly #told = new Set<string>();
   #lost = NOTHING_LOST;
 
   constructor(fleet: Fleet, signal: AbortSignal, tell: (line: string) => void) {
@@ -195,7 +200,14 @@ export class Stage {
     this.#heard.push({ node, atUs: atMs * 1000 });
   }
 
-  overlaps(): Overlap[] {
+  /** Two servers at once, seen whenever on this stage, that no earlier call has returned. */
+  newOverlaps(): Overlap[] {
+    const fresh = this.#overlaps().filter((one) => !this.#told.has(nameOf(one)));
+    for (const one of fresh) this.#told.add(nameOf(one));
+    return fresh;
+  }
+
+  #overlaps(): Overlap[] {
     const written = this.workload.acknowledged.map(({ node, atMs }) => ({
       node,
       atUs: atMs * 1000,
