@@ -1,6 +1,13 @@
 /** Cases on clusters of another shape: two machines, a witness, five, a list that changes. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answersOf, type Case, type CaseReport, unlessStarved, WATCH_MS } from './case.ts';
+import {
+  answersOf,
+  type Case,
+  type CaseReport,
+  NO_PAUSE_MS,
+  unlessStarved,
+  WATCH_MS,
+} from './case.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
@@ -8,13 +15,15 @@ import type { Stage } from './stage.ts';
 const IN_FLIGHT_MS = 500;
 /** The gate of a server without a majority is shut by then: the deadline, and a loaded machine. */
 const GATE_MS = 6000;
+/** A wish to leave is sent each second, and counts once two rounds have shown the list. */
+const OUT_LIMIT_MS = 60_000;
 
 /** What a machine's command said, whether it was refused or not. */
 const words = (machine: Machine, command: string): Promise<string> =>
   machine.call('sh', '-c', `${command} 2>&1; echo "exit status $?"`);
 
 /** Nothing may have moved since, and no write may have waited long. */
-const wentOn = async (stage: Stage, before: Machine, since: Since): Promise<Claim> => {
+export const wentOn = async (stage: Stage, before: Machine, since: Since): Promise<Claim> => {
   const pause = stage.longestPauseMs(since.atMs);
   const now = await stage.settled();
   const wrong: string[] = [];
@@ -23,6 +32,7 @@ const wentOn = async (stage: Stage, before: Machine, since: Since): Promise<Clai
     wrong.push(`the epoch rose from ${since.epoch} to ${stage.observer.epoch}`);
   }
   stage.tell(`the longest pause of writes was ${pause} ms`);
+  if (pause > NO_PAUSE_MS) wrong.push(`writes stood still for ${pause} ms without need`);
   return unlessStarved(stage, before, { atMs: since.atMs, broken: wrong });
 };
 
@@ -112,34 +122,61 @@ const splitOfFive = async (stage: Stage): Promise<CaseReport> => {
   for (const machine of lesser) machine.moveAway(true);
   stage.tell(`${lesser.map(({ name }) => name).join(' and ')} are cut off from the server's half`);
   await sleep(WATCH_MS);
-  const pause = stage.longestPauseMs(atMs);
   for (const machine of lesser) machine.moveAway(false);
-  stage.tell(`the bridge is whole again; the longest pause of writes was ${pause} ms`);
+  stage.tell('the bridge is whole again');
   const claim = await wentOn(stage, old, { atMs, epoch });
   const report = await split(stage);
   return { ...claim, ...report, wrong: [...claim.wrong, ...report.wrong] };
 };
 
-/** A receiver leaves the voters, and returns, each at the very moment of the server's death. */
+/** What `baton leave` said: yes, or no with the reason. Null: neither, which it never may. */
+export const leaveAnswer = (said: string): 'agreed' | 'refused' | null => {
+  if (said.includes('exit status 0')) return 'agreed';
+  return said.includes('exit status 1') && /^error: \S/m.test(said) ? 'refused' : null;
+};
+
+/** A wish that was agreed to is sent each second until the list lacks that machine. */
+const isOut = (stage: Stage, leaver: Machine, server: Machine): Promise<boolean> =>
+  stage.waitFor(`${leaver.name} out of the voters, as "baton leave" had said`, OUT_LIMIT_MS, () => {
+    const list = stage.observer.report(server.name)?.list;
+    return list !== null && list !== undefined && !list.members.includes(leaver.name);
+  });
+
+/**
+ * A receiver leaves the voters, and returns, each at the very moment of the server's death. At such
+ * a moment it may be refused, with a reason; the first wish is carried out once it was agreed to,
+ * the second may end with the agent that had it. In the end everybody is a voter: `settled` asks
+ * it.
+ */
 const membersChange = async (stage: Stage): Promise<CaseReport> => {
   const first = await stage.settled();
   const leaver = await stage.receiver();
   const [said, leftMs] = await Promise.all([words(leaver, 'baton leave'), first.cutPower()]);
   stage.tell(`${leaver.name} leaves as ${first.name}, the server, dies: ${said.split('\n')[0]}`);
   const { server: second, gapMs } = await stage.failover(leftMs, first);
+  if (leaveAnswer(said) === 'agreed') await isOut(stage, leaver, second);
   await first.boot();
   await leaver.call('systemctl', 'restart', 'baton-agent.service');
   await stage.settled();
   await stage.losses(leftMs);
-  const [, backMs] = await Promise.all([
-    words(leaver, 'baton leave; systemctl restart baton-agent.service'),
+  const leaveAndReturn = async (): Promise<string> => {
+    const answer = await words(leaver, 'baton leave');
+    await leaver.call('systemctl', 'restart', 'baton-agent.service');
+    return answer;
+  };
+  const [saidAgain, backMs] = await Promise.all([
+    leaveAndReturn(),
     sleep(300).then(() => second.cutPower()),
   ]);
-  stage.tell(`${leaver.name} leaves and returns as ${second.name}, the server, dies`);
+  const line = saidAgain.split('\n')[0];
+  stage.tell(`${leaver.name} leaves and returns as ${second.name}, the server, dies: ${line}`);
   const again = await stage.failover(backMs, second);
   await second.boot();
   await stage.settled();
-  return { gapMs: Math.max(gapMs, again.gapMs), lossesAtMs: backMs, wrong: [] };
+  const wrong = [said, saidAgain]
+    .filter((one) => leaveAnswer(one) === null)
+    .map((one) => `"baton leave" neither agreed nor said why not: ${one}`);
+  return { gapMs: Math.max(gapMs, again.gapMs), lossesAtMs: backMs, wrong };
 };
 
 export const clusterCases: readonly Case[] = [

@@ -1,14 +1,48 @@
 /** What single cases of the machine lab judge, on stages that are told what happened. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ON_DISK_MS } from '../../lab/machines/case.ts';
 import { cases } from '../../lab/machines/cases.ts';
+import { leaveAnswer, wentOn } from '../../lab/machines/cases-cluster.ts';
+import type { Machine } from '../../lab/machines/machine.ts';
 import type { Stage } from '../../lab/machines/stage.ts';
+
+const server = { name: 'node1', call: async () => '' } as unknown as Machine;
 
 const play = (name: string, stage: unknown) => {
   const one = cases.find((each) => each.name === name);
   if (one === undefined) throw new TypeError(name);
   return one.play(stage as Stage);
 };
+
+describe('nothing may have happened', () => {
+  const stageOf = (pauseMs: number) =>
+    ({
+      longestPauseMs: () => pauseMs,
+      settled: async () => server,
+      observer: { epoch: 1 },
+      tell: () => undefined,
+      losses: async () => ({ old: 0, recent: 0, atRiskMs: 0 }),
+    }) as unknown as Stage;
+  const told = async (pauseMs: number) => {
+    const claim = await wentOn(stageOf(pauseMs), server, { atMs: 0, epoch: 1 });
+    return [...claim.wrong, ...(claim.notJudged ?? [])].join();
+  };
+
+  test('a pause of writes is judged like a change of server', async () => {
+    expect(await told(5000)).toBe('');
+    expect(await told(5001)).toContain('writes stood still for 5001 ms');
+  });
+});
+
+test.each([
+  ['Asked to leave the voters.\nexit status 0\n', 'agreed'],
+  ['error: This node is the master: move the role first.\nexit status 1\n', 'refused'],
+  ['exit status 1\n', null],
+  ['error: the agent does not answer\nexit status 3\n', null],
+  ['Terminated\nexit status 143\n', null],
+])('"baton leave" that says %j has %s', (said, answer) => {
+  expect(leaveAnswer(said)).toBe(answer);
+});
 
 test('everybody without power: what is on disk by then has to be back', async () => {
   const cutMs = Date.now();
