@@ -44,7 +44,12 @@ const sources = (): { suite: string; lines: string[] } => {
   };
 };
 
-const build = async (tree: string, suite: string, lines: readonly string[]): Promise<void> => {
+const build = async (
+  tree: string,
+  suite: string,
+  lines: readonly string[],
+  stop: AbortSignal,
+): Promise<void> => {
   const fresh = `${tree}.${process.pid}.new`;
   const list = `${fresh}.list`;
   mkdirSync(cacheFolder(), { recursive: true });
@@ -52,7 +57,8 @@ const build = async (tree: string, suite: string, lines: readonly string[]): Pro
   const options = LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`);
   const args = ['--variant=minbase', `--include=${PACKAGES.join(',')}`, ...options];
   try {
-    await runAside('nice', ['-n', '10', 'mmdebstrap', ...args, suite, fresh, list], 900_000);
+    const making = ['-n', '10', 'mmdebstrap', ...args, suite, fresh, list];
+    await runAside('nice', making, 900_000, stop);
     for (const path of NOT_SHARED) rmSync(join(fresh, path), { force: true });
     if (!existsSync(tree)) renameSync(fresh, tree);
   } finally {
@@ -61,8 +67,8 @@ const build = async (tree: string, suite: string, lines: readonly string[]): Pro
   }
 };
 
-/** Path of the tree. Errors: `process-failed` with mmdebstrap's words. */
-export const baseTree = async (log: (line: string) => void): Promise<string> => {
+/** Path of the tree. Errors: `process-failed` with mmdebstrap's words, or when `stop` says so. */
+export const baseTree = async (log: (line: string) => void, stop: AbortSignal): Promise<string> => {
   const { suite, lines } = sources();
   // Not the mirror's address: the same suite from another mirror is the same tree.
   const recipe = JSON.stringify([suite, PACKAGES, LEFT_OUT, NOT_SHARED]);
@@ -70,6 +76,6 @@ export const baseTree = async (log: (line: string) => void): Promise<string> => 
   const tree = join(cacheFolder(), `${suite}-${digest}`);
   if (existsSync(tree) && readdirSync(tree).includes('usr')) return tree;
   log(`making the Debian tree of the machines (${suite}; once, a minute or two)`);
-  await build(tree, suite, lines);
+  await build(tree, suite, lines, stop);
   return tree;
 };

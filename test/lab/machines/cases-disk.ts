@@ -75,7 +75,8 @@ const diskStall = async (stage: Stage): Promise<CaseReport> => {
   old.disk.stall(true);
   stage.tell(`the card of ${old.name}, the server, takes nothing for ${STALL_MS / 1000} s`);
   try {
-    await sleep(STALL_MS);
+    // The end of the lab ends the stall: whoever writes to that card could not end.
+    await sleep(STALL_MS, undefined, { signal: stage.signal });
   } finally {
     old.disk.stall(false);
   }

@@ -54,21 +54,20 @@ const removeGroup = (path: string): void => {
 export const groupName = (run: string): string => `baton-lab-${run}`;
 
 /** Ends what is left in a run's groups and removes them. */
-export const removeGroups = (run: string): void => {
+export const removeGroups = async (run: string): Promise<void> => {
   for (const [index, mount] of hierarchies().entries()) {
     const path = join(mount, groupName(run));
     if (!existsSync(path)) continue;
-    if (index === 0) writeFileSync(join(path, 'cgroup.kill'), '1');
+    if (index === 0) {
+      writeFileSync(join(path, 'cgroup.kill'), '1');
+      await waitFor(`the end of ${path}`, KILL_LIMIT_MS, () => !says(path, 'populated 1'));
+    }
     removeGroup(path);
   }
 };
 
-/** Runs whose process is gone, so that nobody else removes what they left. */
-export const staleRuns = (): string[] =>
-  hierarchies()
-    .flatMap((mount) => readdirSync(mount))
-    .flatMap((name) => /^baton-lab-((\d+)-[0-9a-f]+)$/.exec(name)?.slice(1, 3) ?? [])
-    .filter((_, index, all) => index % 2 === 0 && !existsSync(`/proc/${all[index + 1]}`));
+/** Names of all groups at the top, of runs and others. */
+export const groupNames = (): string[] => hierarchies().flatMap((mount) => readdirSync(mount));
 
 export class ControlGroup {
   readonly #paths: readonly string[];
@@ -113,7 +112,12 @@ export class ControlGroup {
   }
 
   #says(line: string): boolean {
-    const path = join(this.#unified, 'cgroup.events');
-    return existsSync(path) && readFileSync(path, 'utf8').split('\n').includes(line);
+    return says(this.#unified, line);
   }
 }
+
+/** Whether a group's `cgroup.events` has that line. */
+const says = (group: string, line: string): boolean => {
+  const path = join(group, 'cgroup.events');
+  return existsSync(path) && readFileSync(path, 'utf8').split('\n').includes(line);
+};

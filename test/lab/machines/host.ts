@@ -31,21 +31,26 @@ export const run = (command: string, args: readonly string[], input?: string): s
   }
 };
 
-/** As `run`, without stopping the observer meanwhile. */
+const MOST_OUTPUT = 64 * 1024 * 1024;
+
+/** As `run`, without stopping the observer meanwhile. `stop` ends the program, and waits for it. */
 export const runAside = async (
   command: string,
   args: readonly string[],
   timeoutMs = 120_000,
+  stop?: AbortSignal,
 ): Promise<string> => {
+  stop?.throwIfAborted();
+  const options = { encoding: 'utf8', timeout: timeoutMs, maxBuffer: MOST_OUTPUT } as const;
+  const going = promisify(execFile)(command, args, options);
+  const end = (): void => void going.child.kill();
+  stop?.addEventListener('abort', end);
   try {
-    const { stdout } = await promisify(execFile)(command, args, {
-      encoding: 'utf8',
-      timeout: timeoutMs,
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    return stdout;
+    return (await going).stdout;
   } catch (error) {
     throw described(command, args, error);
+  } finally {
+    stop?.removeEventListener('abort', end);
   }
 };
 

@@ -1,4 +1,5 @@
 /** What single cases of the machine lab judge, on stages that are told what happened. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { ON_DISK_MS } from '../../lab/machines/case.ts';
 import { cases } from '../../lab/machines/cases.ts';
@@ -58,4 +59,17 @@ test('everybody without power: what is on disk by then has to be back', async ()
   const atMs = report.lossesAtMs;
   expect(report.excuse).toEqual({ recentMs: ON_DISK_MS, againMs: atMs });
   expect(atMs).toBeLessThan(cutMs + 1000);
+});
+
+test('a stalled card goes on as soon as the lab is told to end', async () => {
+  const control = new AbortController();
+  const stalls: boolean[] = [];
+  const disk = { stall: (stalled: boolean) => stalls.push(stalled) };
+  const stage = { signal: control.signal, tell: () => undefined };
+  const played = play('disk-stall', { ...stage, settled: async () => ({ name: 'node1', disk }) });
+  await sleep(20);
+  expect(stalls).toEqual([true]);
+  control.abort(new Error('ended by SIGTERM'));
+  await expect(played).rejects.toThrow();
+  expect(stalls).toEqual([true, false]);
 });
