@@ -9,12 +9,12 @@
  * Exit status: 0 after SIGTERM or SIGINT, 1 on every refusal, with one line on stderr.
  */
 import { isBatonError } from '../../../shared/errors/baton-error.ts';
+import { runAgent } from './agent.ts';
 import { agentConfiguration, serverConfiguration } from './configuration.ts';
 import { usageError } from './flags.ts';
 import { fatal, info } from './log.ts';
-import { notifySystemd } from './notify.ts';
 import { runServer } from './server.ts';
-import { EMBEDDED_VERSION, versionText } from './version.ts';
+import { versionText } from './version.ts';
 
 const usageText = `usage: k3s.ts server [flags] | agent [flags] | --version
 A stand-in for k3s in tests. Flags are those of k3s; see README.md.`;
@@ -32,21 +32,6 @@ const untilSignal = (): AbortSignal => {
   return controller.signal;
 };
 
-/** Stays up as k3s's agent would, and does nothing else: no kubelet, no load balancer. */
-const runAgent = async (args: readonly string[], stop: AbortSignal): Promise<void> => {
-  const { server, nodeName } = await agentConfiguration(args, process.env);
-  info(
-    `Starting k3s agent ${EMBEDDED_VERSION} (stand-in, no pods) node=${nodeName} server=${server}`,
-  );
-  notifySystemd('READY=1');
-  const timer = setInterval(() => info(`Agent is up, follows ${server}`), 60_000);
-  await new Promise((resolve) => {
-    if (stop.aborted) resolve(undefined);
-    else stop.addEventListener('abort', resolve, { once: true });
-  });
-  clearInterval(timer);
-};
-
 const dispatch = async ([command = '', ...args]: readonly string[]): Promise<void> => {
   if (['--version', '-v', 'version'].includes(command)) {
     process.stdout.write(versionText());
@@ -58,7 +43,7 @@ const dispatch = async ([command = '', ...args]: readonly string[]): Promise<voi
   }
   const stop = untilSignal();
   if (command === 'server') return runServer(await serverConfiguration(args, process.env), stop);
-  if (command === 'agent') return runAgent(args, stop);
+  if (command === 'agent') return runAgent(await agentConfiguration(args, process.env), stop);
   throw usageError(
     command === '' ? `no command given\n${usageText}` : `unknown command "${command}"`,
   );

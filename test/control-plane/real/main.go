@@ -16,7 +16,6 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
-	"time"
 
 	"github.com/sirupsen/logrus"
 )
@@ -85,21 +84,4 @@ func untilSignal(run func(context.Context) error) error {
 		os.Exit(1)
 	}()
 	return run(ctx)
-}
-
-// runAgent stays up as k3s's agent would, and does nothing else: no kubelet, no load balancer.
-func runAgent(ctx context.Context, configuration *agentConfiguration) error {
-	logrus.Infof("Starting k3s agent %s+baton-real (stand-in, runs no pods) node=%s server=%s",
-		kubernetesVersion, configuration.nodeName, configuration.server)
-	notifySystemd("READY=1\nSTATUS=stand-in agent, follows " + configuration.server)
-	ticker := time.NewTicker(time.Minute)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-			logrus.Infof("Agent is up, follows %s", configuration.server)
-		}
-	}
 }

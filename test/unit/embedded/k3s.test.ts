@@ -3,15 +3,18 @@
  * outlives SIGKILL, the datastore with its token is a whole server, another token is refused, and
  * it stops in order.
  */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { open } from '../../control-plane/embedded/token.ts';
 import { configMaps, freePort, type StandIn, spawnStandIn, startStandIn } from './stand-in.ts';
 
+const program = join(import.meta.dirname, '../../control-plane/embedded/k3s.ts');
 let folder = '';
 const running = new Set<StandIn>();
 
@@ -162,8 +165,30 @@ test('the bootstrap row opens with the password and holds k3s’s names', async 
   expect(Object.keys(plain)).toEqual(expect.arrayContaining(['ServerCA', 'ServiceKey']));
 });
 
+test('an agent is ready once a server is, and waits for one as long as it takes', async () => {
+  const port = await freePort();
+  const url = `https://127.0.0.1:${port}`;
+  const agent = spawn(process.execPath, [program, 'agent', '--server', url, '--token', 'secret'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let said = '';
+  agent.stderr.setEncoding('utf8').on('data', (chunk: string) => {
+    said += chunk;
+  });
+  try {
+    await expect.poll(() => said, { timeout: 10_000 }).toContain('Starting k3s agent');
+    await sleep(2500);
+    expect(said).not.toContain('agent is up and running');
+    running.add(spawnStandIn(join(folder, 'a'), port, 'secret'));
+    await expect.poll(() => said, { timeout: 10_000 }).toContain('agent is up and running');
+    agent.kill('SIGTERM');
+    expect(await once(agent, 'exit')).toEqual([0, null]);
+  } finally {
+    agent.kill('SIGKILL');
+  }
+});
+
 test('it names itself, and a wrong command line is one line and status 1', () => {
-  const program = join(import.meta.dirname, '../../control-plane/embedded/k3s.ts');
   const run = (...args: string[]) =>
     spawnSync(process.execPath, [program, ...args], { encoding: 'utf8' });
   expect(run('--version').stdout).toMatch(/^k3s version v[\d.]+\+baton-embedded/);
