@@ -1,4 +1,6 @@
 /** Cases in which the machine lives and one of baton's own programs does not. */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type Case,
@@ -8,11 +10,14 @@ import {
   startMs,
   unlessStarved,
   unmoved,
+  untilProperty,
   WATCH_MS,
 } from './case.ts';
+import { labProblem } from './host.ts';
+import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
-const GUARDS = ['baton-agent.service', 'baton-deadman.service'];
+const GUARDS = ['baton-agent.service', 'baton-deadman.service'] as const;
 const RESTARTS = 50;
 /** What stop, start and first word of an agent may take. */
 const RESTART_MS = 2500;
@@ -55,6 +60,65 @@ const agentRestarts = async (stage: Stage): Promise<CaseReport> => {
   if (count < RESTARTS) wrong.push(`${RESTARTS} restarts did not fit into ${RESTARTS_LIMIT_MS} ms`);
   const claim = await unlessStarved(stage, server, { atMs, broken: wrong, slowestMs });
   return { gapMs: null, lossesAtMs: null, ...claim };
+};
+
+/** systemd needs 0.1 s and a processor. */
+const BACK_LIMIT_MS = 5000;
+/** Seconds that k3s.service stays "activating" after its server is ready. */
+const STARTING_S = 60;
+const SLOW_START = '/run/systemd/system/k3s.service.d/95-lab-slow.conf';
+
+/** As k3s on a Pi, which takes long to say that it is ready. Lasts until the next boot. */
+const startSlowly = async (machine: Machine): Promise<void> => {
+  const file = machine.path(SLOW_START);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `[Service]\nExecStartPost=-/bin/sleep ${STARTING_S}\n`, { flush: true });
+  await machine.call('systemctl', 'daemon-reload');
+};
+
+/** The agent is killed while `unit` is starting, and must be there again soon; else sentences. */
+const backAtOnce = async (machine: Machine, unit: string): Promise<string[]> => {
+  const starting = await untilProperty(machine, unit, 'ActiveState', 'activating');
+  if (starting !== 'activating') return [`${unit} of ${machine.name} is ${starting} already`];
+  const before = await mainPid(machine, GUARDS[0]);
+  const endMs = (await machine.killUnit(GUARDS[0])) + BACK_LIMIT_MS;
+  while (Date.now() < endMs) {
+    const now = await mainPid(machine, GUARDS[0]);
+    if (now !== 0 && now !== before) return [];
+    await sleep(100);
+  }
+  return [`the agent of ${machine.name} is not begun again while ${unit} is starting`];
+};
+
+/**
+ * Agents begin anew while k3s is starting: on each follower as no server is left to be found and
+ * every vote counts, then beside the new server, which has not said yet that it is ready.
+ */
+const agentsBeside = async (stage: Stage): Promise<CaseReport> => {
+  const old = await stage.settled();
+  const followers = stage.fleet.machines.filter((one) => one !== old && one.on);
+  for (const machine of followers) await startSlowly(machine);
+  const lossesAtMs = await old.cutPower();
+  stage.tell(`${old.name}, the server, has lost its power; k3s-agent and agent begin anew`);
+  const begun = followers.map(async (machine) => {
+    await machine.call('systemctl', 'restart', '--no-block', 'k3s-agent.service');
+    return backAtOnce(machine, 'k3s-agent.service');
+  });
+  const missing = (await Promise.all(begun)).flat();
+  // Nobody else could vote.
+  if (missing.length > 0) throw labProblem(missing.join('; '));
+  const { server, gapMs } = await stage.failover(lossesAtMs, old);
+  const { epoch } = stage.observer;
+  const wrong = await backAtOnce(server, 'k3s.service');
+  stage.tell(`the agent of ${server.name} was killed while its server was starting`);
+  await sleep(WATCH_MS);
+  wrong.push(...(await unmoved(stage, server, epoch)));
+  const claim = await unlessStarved(stage, server, { atMs: lossesAtMs, broken: wrong });
+  for (const machine of followers) await machine.call('rm', SLOW_START);
+  for (const machine of followers) await machine.call('systemctl', 'daemon-reload');
+  await old.boot();
+  await stage.settled();
+  return { gapMs, lossesAtMs, ...claim };
 };
 
 /**
@@ -128,6 +192,12 @@ const coordinatorsLost = async (stage: Stage): Promise<CaseReport> => {
 export const daemonCases: readonly Case[] = [
   { name: 'agent-killed', what: 'the server’s agent dies', random: true, play: agentKilled },
   { name: 'agent-restarts', what: 'and is upgraded often', random: true, play: agentRestarts },
+  {
+    name: 'agents-beside',
+    what: 'agents die while k3s beside them is starting',
+    random: true,
+    play: agentsBeside,
+  },
   { name: 'guards-killed', what: 'only the gate is left', random: true, play: guardsKilled },
   { name: 'deadman', what: 'the switch dies, then the agent', random: true, play: deadmanKilled },
   {

@@ -1,4 +1,5 @@
 /** Cases in which a machine as a whole loses power, hangs, is cut off, or goes in order. */
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   answersOf,
@@ -137,6 +138,16 @@ const cable = async (stage: Stage): Promise<CaseReport> => {
   return { gapMs, lossesAtMs: atMs, wrong };
 };
 
+/** systemd's own words on the console: it leaves k3s alone until the agent has ended. */
+const shutdownOrder = ({ name, console }: Machine): string[] => {
+  const all = readFileSync(console, 'utf8');
+  const words = all.slice(all.lastIndexOf('System is rebooting.'));
+  const ended = words.indexOf('systemd[1]: Stopped baton-agent.service');
+  if (ended < 0) return [`${name} did not stop its agent`];
+  const early = UNITS.filter((unit) => words.slice(0, ended).includes(`]: Stopping ${unit}`));
+  return early.map((unit) => `${name} stopped ${unit} before its agent had ended`);
+};
+
 const reboot = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();
   const atMs = await old.reboot();
@@ -145,6 +156,7 @@ const reboot = async (stage: Stage): Promise<CaseReport> => {
   await stage.settled();
   const state = (await old.call('sh', '-c', 'systemctl is-enabled k3s.service || true')).trim();
   const wrong = state === 'enabled' ? ['k3s.service of the old server is enabled'] : [];
+  wrong.push(...shutdownOrder(old));
   // An orderly end hands every revision over: nothing at all may be lost.
   return { gapMs, lossesAtMs: null, wrong };
 };

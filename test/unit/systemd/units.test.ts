@@ -95,19 +95,20 @@ describe.runIf(systemd)('as systemd reads them', () => {
 
   test('the presets enable baton and never k3s', () => {
     configure(root);
-    const states = ['baton-agent', 'baton-coordinator', 'baton-deadman', 'k3s', 'k3s-agent'].map(
-      (name) => {
-        const unit = `${name}.service`;
-        const { stdout } = spawnSync('systemctl', [`--root=${root}`, 'is-enabled', unit], {
-          encoding: 'utf8',
-        });
-        return `${name} ${stdout.trim()}`;
-      },
-    );
+    const names = units.map((unit) => unit.replace('.service', ''));
+    const states = [...names, 'k3s', 'k3s-agent'].map((name) => {
+      const unit = `${name}.service`;
+      const { stdout } = spawnSync('systemctl', [`--root=${root}`, 'is-enabled', unit], {
+        encoding: 'utf8',
+      });
+      return `${name} ${stdout.trim()}`;
+    });
     expect(states).toEqual([
       'baton-agent enabled',
       'baton-coordinator enabled',
       'baton-deadman enabled',
+      // The agent wants it.
+      'baton-shutdown static',
       'k3s disabled',
       'k3s-agent disabled',
     ]);
@@ -126,6 +127,31 @@ test('agent and gate see the same boot id, in a container too', () => {
   ]) {
     expect(setting('baton-agent.service', key)).toBeNull();
   }
+});
+
+describe('the order of a shutdown', () => {
+  const named = (unit: string, key: string): string[] => (setting(unit, key) ?? '').split(' ');
+  const k3s = ['k3s.service', 'k3s-agent.service'];
+
+  test('a start of the agent waits for no start of k3s', () => {
+    // Nor for baton-shutdown, whose start does wait for k3s.
+    expect(named('baton-agent.service', 'After')).toEqual([
+      'baton-deadman.service',
+      'network.target',
+    ]);
+    expect(setting('baton-shutdown.service', 'Before')).toBeNull();
+  });
+
+  test('k3s waits for the agent’s end, longer than the agent has for it', () => {
+    expect(named('baton-shutdown.service', 'After')).toEqual(k3s);
+    expect(setting('baton-shutdown.service', 'ExecStop')).toBe(
+      'systemctl stop baton-agent.service',
+    );
+    const [all, own] = ['baton-shutdown.service', 'baton-agent.service'].map((unit) =>
+      span(setting(unit, 'TimeoutStopSec')),
+    );
+    expect(all).toBeGreaterThan(own ?? 0);
+  });
 });
 
 describe('times of units and code', () => {
