@@ -19,6 +19,31 @@ let server: ChildProcess;
 let shim = 0;
 const pid = (): number => server.pid ?? 0;
 
+/**
+ * As k3s does with `log` in its settings: it runs itself again as a child that is told of its end
+ * by SIGTERM, and does not look at the log where it is that child (k3s pkg/cli/cmds/log_linux.go).
+ * The server takes its time to end.
+ */
+const loggingServer = `#!/bin/sh
+if [ -z "$_K3S_LOG_REEXEC_" ]; then
+  _K3S_LOG_REEXEC_=true setpriv --pdeathsig TERM "$0" &
+  wait
+  exit
+fi
+trap '' TERM
+echo $$
+sleep 300 & wait; wait
+`;
+
+/** What systemd adds to the environment of k3s.service, of the drop-in alone. */
+const dropInEnvironment = (): Record<string, string> => {
+  const text = readFileSync(join(units, 'k3s.service.d/10-baton-gate.conf'), 'utf8');
+  const given = [...text.matchAll(/^Environment=(.*)$/gm)].flatMap(([, line = '']) =>
+    line.split(' ').map((pair) => pair.split('=') as [string, string]),
+  );
+  return Object.fromEntries(given);
+};
+
 /** A session of its own, as systemd starts k3s, with a shim of a container in its group. */
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'baton-unit-'));
@@ -87,6 +112,28 @@ describe.runIf(process.platform === 'linux')('the kill command of a real node', 
     const exited = once(server, 'exit');
     expect(kill()).toEqual(fine);
     expect(await exited).toEqual([null, 'SIGKILL']);
+    await told();
+  });
+
+  test('a server that is to log into a file is the main process, and dies', async () => {
+    const program = join(folder, 'k3s');
+    writeFileSync(program, loggingServer, { mode: 0o755 });
+    const main = spawn(program, [], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'ignore'],
+      env: { PATH: process.env.PATH, ...dropInEnvironment() },
+    });
+    const [line] = (await once(main.stdout, 'data')) as [Buffer];
+    const serving = Number(line.toString());
+    try {
+      writeFileSync(join(group, 'cgroup.procs'), `${main.pid}\n${serving}\n`);
+      const exited = once(main, 'exit');
+      expect(kill()).toEqual(fine);
+      await exited;
+      expect(startTicks(serving)).toBeNull();
+    } finally {
+      process.kill(-Number(main.pid), 'SIGKILL');
+    }
     await told();
   });
 

@@ -152,6 +152,10 @@ describe('the order of a shutdown', () => {
     );
     expect(all).toBeGreaterThan(own ?? 0);
   });
+
+  test.each(k3s)('%s is started without the process that writes k3s’s log', (unit) => {
+    expect(setting(unit, 'Environment')).toBe('_K3S_LOG_REEXEC_=true');
+  });
 });
 
 describe('times of units and code', () => {
