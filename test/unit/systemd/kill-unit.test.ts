@@ -115,6 +115,31 @@ describe.runIf(process.platform === 'linux')('the kill command of a real node', 
     await told();
   });
 
+  test.each([
+    ['the root', 'k3s.service'],
+    ['another slice', 'machine.slice/k3s.service'],
+    ['a slice in a slice', 'a.slice/a-b.slice/a-b-c\\x2dd.slice/k3s.service'],
+  ])('a server whose group `Slice=` puts into %s is found', async (_, place) => {
+    rmSync(group, { recursive: true });
+    mkdirSync(join(folder, place), { recursive: true });
+    writeFileSync(join(folder, place, 'cgroup.procs'), `${shim}\n${pid()}\n`);
+    const exited = once(server, 'exit');
+    expect(kill()).toEqual(fine);
+    expect(await exited).toEqual([null, 'SIGKILL']);
+    expect(startTicks(shim)).not.toBeNull();
+    await told();
+  });
+
+  test('a group of that name which is no unit of systemd’s is left alone', () => {
+    rmSync(group, { recursive: true });
+    const pod = join(folder, 'kubepods.slice/pod-1.scope/k3s.service');
+    mkdirSync(pod, { recursive: true });
+    writeFileSync(join(pod, 'cgroup.procs'), `${pid()}\n`);
+    expect(kill()).toEqual(fine);
+    expect(startTicks(pid())).not.toBeNull();
+    expect(existsSync(called)).toBe(false);
+  });
+
   test('a server that is to log into a file is the main process, and dies', async () => {
     const program = join(folder, 'k3s');
     writeFileSync(program, loggingServer, { mode: 0o755 });
