@@ -2,7 +2,8 @@
  * The hunt for mutants: each is run on schedule after schedule until a checker catches it.
  *
  * A mutant that is not caught within its schedules has survived: a hole in the checkers or in the
- * generators of schedules, and a failure of the hunt.
+ * generators of schedules, and a failure of the hunt. One that throws proves nothing: its text no
+ * longer fits the code.
  */
 import type { FailedSeed } from '../batch.ts';
 import { type Crew, hireCrew } from '../crew.ts';
@@ -29,6 +30,7 @@ async function hunt(mutant: Mutant, first: number, most: number): Promise<Hunted
       const report = await crew.run(batch);
       schedules += report.schedules;
       const caught = report.failures.find((failure) => failure.class === 'inside');
+      if (caught?.rule === 'core-threw') throw new Error(`${mutant.name} does not run`);
       if (caught !== undefined) return { mutant, caught, schedules };
     }
     return { mutant, caught: null, schedules };

@@ -264,7 +264,7 @@ const core: readonly Mutant[] = [
           file: 'agent/core/promotion.ts',
           find: 'dropRole(turn);\n  hearRelease(',
           replace:
-            "change(turn, { stage: 'restarting', handover: null });\n" +
+            "changeHeld(turn, { stage: 'restarting', handover: null });\n" +
             "  order(turn, 'start_server');\n  if (turn.now < 0) hearRelease(",
         },
       ],
