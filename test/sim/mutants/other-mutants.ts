@@ -105,7 +105,9 @@ const stream: readonly Mutant[] = [
     {
       name: 'any-release-vouches-for-the-last-revision',
       breaks: 'L13: a clean stop',
-      edits: [{ file: follow, find: 'if (named && message.clean && ', replace: 'if (named && ' }],
+      edits: [
+        { file: follow, find: 'if (isMeant && message.clean && ', replace: 'if (isMeant && ' },
+      ],
     },
     {
       name: 'handed-over-once-counts-for-ever',

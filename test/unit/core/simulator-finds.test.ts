@@ -418,4 +418,18 @@ describe('bugs that the simulator found', () => {
     cluster.run(late === 0 ? 1000 : 20_000);
     expect(cluster.serving()).toHaveLength(1);
   });
+
+  it('61: the word of a clean end, come late, does not reach over a power cut', () => {
+    const cluster = serving();
+    cluster.holds = (_from, to, { kind }) => to === 'b' && kind === 'release';
+    cluster.give('a', move('b'));
+    for (let ms = 0; ms < 5000 && cluster.held.length === 0; ms += 1) cluster.run(1);
+    cluster.powerOff('b');
+    cluster.setDatastore('b', { lineageEpoch: 1, revision: 3, clean: true, source: 'replica' });
+    cluster.boot('b');
+    cluster.run(50);
+    for (const { from, to, message } of cluster.held.splice(0)) cluster.deliver(from, to, message);
+    cluster.run(10);
+    expect(cluster.machine('b').state.run.handed).toBe(0);
+  });
 });
