@@ -298,3 +298,10 @@ export class CoreCluster {
       .map((line) => line.split(' step ')[1]?.split(' ')[0] as Step);
   }
 }
+
+/** What was traced from line `mark` on. */
+export const since = ({ trace }: CoreCluster, mark: number): string => trace.slice(mark).join('\n');
+
+/** A planned move, to the best receiver when `to` is null. */
+export const move = (to: NodeName | null) =>
+  ({ kind: 'command', id: '7', command: { name: 'move', to } }) as const;

@@ -11,7 +11,7 @@ import type { CoreState } from '../../agent/core/state.ts';
 import type { Command, DiskRecord } from '../../agent/core/types.ts';
 import { feed } from './agent-process.ts';
 import { headOf } from './store.ts';
-import { disturb, happening, type Machine, type World } from './world.ts';
+import { disturb, happening, isAwake, type Machine, type World } from './world.ts';
 
 /** How often the operator looks, ms. */
 const looksEvery = 500;
@@ -43,9 +43,6 @@ export function lookToFound(world: World, visit: Visit): void {
     world.queue.push(world.now + looksEvery, happening.found, -1, 0, visit);
   }
 }
-
-const isAwake = (machine: Machine): boolean =>
-  machine.up && !machine.agentFrozen && !machine.nodeFrozen;
 
 const stateOf = (machine: Machine): CoreState => machine.state as CoreState;
 

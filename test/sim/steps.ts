@@ -11,7 +11,7 @@ import { canStream } from './network.ts';
 import { orderStart } from './server.ts';
 import { beginTenure, commonHead, epochOf, headOf } from './store.ts';
 import { settleWrites } from './stream.ts';
-import { disturb, happening, type Machine, machineOf, type World } from './world.ts';
+import { disturb, happening, isAwake, type Machine, machineOf, type World } from './world.ts';
 
 export type StepEffect = Extract<Effect, { kind: 'step' }>;
 
@@ -145,8 +145,7 @@ function stopServer(world: World, machine: Machine): Done {
 function sendLast(world: World, machine: Machine, to: string): Done | null {
   if (world.flaws.lastRevisionsNotSent) return plain;
   const receiver = machineOf(world, world.indexOf.get(to) ?? machine.index);
-  const reachable =
-    receiver.up && !receiver.agentFrozen && !receiver.nodeFrozen && receiver !== machine;
+  const reachable = isAwake(receiver) && receiver !== machine;
   if (!reachable || !canStream(world, machine.index, receiver.index)) return null;
   if (receiver.follow?.master !== machine.index || receiver.server.running) return null;
   const { chain } = machine.store;

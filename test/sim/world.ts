@@ -230,6 +230,10 @@ export function trueTime(machine: Machine, reading: number): number {
   return machine.bootedAt + (Math.ceil(reading / step) * step) / machine.rate;
 }
 
+/** Its agent's process runs. */
+export const isAwake = ({ up, agentFrozen, nodeFrozen }: Machine): boolean =>
+  up && !agentFrozen && !nodeFrozen;
+
 /** By the kernel's timer: nobody outside the machine is answered. */
 export const dataPathIsShut = ({ plan, flaws, now }: World, machine: Machine): boolean =>
   plan.dataPathGate && !flaws.gateNeverShuts && now >= machine.gateUntil;

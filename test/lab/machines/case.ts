@@ -34,6 +34,8 @@ export interface Case {
   readonly play: (stage: Stage) => Promise<CaseReport>;
 }
 
+/** An answer may be on its way to us at the moment of the fault. */
+export const IN_FLIGHT_MS = 500;
 /**
  * When every memory is lost at once, what k3s had not synced is gone, as it would be without baton:
  * replicas live in memory. A machine's kernel writes out what has waited for 30 s and looks each

@@ -4,6 +4,7 @@ import {
   answersOf,
   type Case,
   type CaseReport,
+  IN_FLIGHT_MS,
   NO_PAUSE_MS,
   unlessStarved,
   WATCH_MS,
@@ -11,8 +12,6 @@ import {
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
-/** An answer on its way to us at the moment of the fault. */
-const IN_FLIGHT_MS = 500;
 /** The gate of a server without a majority is shut by then: the deadline, and a loaded machine. */
 const GATE_MS = 6000;
 /** A wish to leave is sent each second, and counts once two rounds have shown the list. */

@@ -1,12 +1,10 @@
 /** Cases of cards, of several machines at once, and of a server that does not run. */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { answersOf, type Case, type CaseReport, WATCH_MS } from './case.ts';
+import { answersOf, type Case, type CaseReport, IN_FLIGHT_MS, WATCH_MS } from './case.ts';
 import type { Stage } from './stage.ts';
 
 const STALL_MS = 20_000;
-/** An answer on its way to us when the cable was pulled. */
-const IN_FLIGHT_MS = 500;
 /** The gate of a cut-off server is shut by then: the deadline, and a loaded machine. */
 const GATE_MS = 6000;
 

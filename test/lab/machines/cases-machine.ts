@@ -5,6 +5,7 @@ import {
   answersOf,
   type Case,
   type CaseReport,
+  IN_FLIGHT_MS,
   mainPid,
   NO_PAUSE_MS,
   ON_DISK_MS,
@@ -19,8 +20,6 @@ import type { Machine } from './machine.ts';
 import { queuedRequests } from './queued-requests.ts';
 import type { Stage } from './stage.ts';
 
-/** An answer on its way to us when the machine lost its power. */
-const IN_FLIGHT_MS = 500;
 /** After a thaw: longer than deadline, dead man's period and a renewal together. */
 const THAW_WATCH_MS = 10_000;
 /** Writes of so long must be there after everybody's power was cut. */

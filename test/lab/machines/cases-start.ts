@@ -1,12 +1,10 @@
 /** Cases in which every machine was without power, or the next server's card is full. */
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Case, type CaseReport, WATCH_MS } from './case.ts';
+import { type Case, type CaseReport, IN_FLIGHT_MS, WATCH_MS } from './case.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
-/** An answer on its way to us when the machines lost their power. */
-const IN_FLIGHT_MS = 500;
 /** In place of the default of five minutes, which nothing but patience distinguishes from it. */
 const COLD_START_WAIT_MS = 12_000;
 const SERVER_DB = '/var/lib/rancher/k3s/server/db';

@@ -10,7 +10,7 @@ import type { Instant } from '../../../shared/time/duration.ts';
 import type { FaultKind } from '../fault-kinds.ts';
 import { canTalk } from '../network.ts';
 import { epochOf, headOf } from '../store.ts';
-import { bootClock, type Machine, type World } from '../world.ts';
+import { bootClock, isAwake, type Machine, type World } from '../world.ts';
 
 const repeatsOldWords: ReadonlySet<FaultKind> = new Set(['duplicate', 'broker_lies']);
 
@@ -85,13 +85,13 @@ function couldHaveWon(world: World, winner: Machine, other: Machine, since: numb
   if (other.config.nodes[other.index]?.eligible !== true || other.disk === null) return false;
   // Only members of the list are asked, and so known to be there.
   if (winner.disk?.list.members.includes(other.name) !== true) return false;
-  if (!isAwake(other) || other.startedAt > since || other.leaving) return false;
+  if (!isPrompt(other) || other.startedAt > since || other.leaving) return false;
   if (other.failedAt > 0 && world.now - other.failedAt < other.config.sitOut * 1.1) return false;
   const { phase } = viewOf(world, other);
   if (phase === 'sitting_out') return false;
   if (isTakenForDead(world, winner, other)) return false;
   if (!canTalk(world, winner.index, other.index)) return false;
-  const peers = world.machines.filter(isAwake);
+  const peers = world.machines.filter(isPrompt);
   return peers.every((peer) => canTalk(world, other.index, peer.index));
 }
 
@@ -106,8 +106,7 @@ function isTakenForDead(world: World, winner: Machine, other: Machine): boolean 
   return heard === undefined || bootClock(world, winner) - heard >= winner.config.fenceAfter;
 }
 
-const isAwake = (machine: Machine): boolean =>
-  machine.up && !machine.agentFrozen && !machine.nodeFrozen && machine.slow === 0;
+const isPrompt = (machine: Machine): boolean => isAwake(machine) && machine.slow === 0;
 
 const viewOf = (world: World, machine: Machine) =>
   world.core.view(machine.state, bootClock(world, machine) as Instant, machine.config);
@@ -123,7 +122,7 @@ function majorityKnows(world: World, winner: Machine, other: Machine): boolean {
   const mine = { epoch: epochOf(winner.store.chain), head: headOf(winner.store.chain) };
   let knowing = 0;
   for (const machine of world.machines) {
-    if (!members.includes(machine.name) || !isAwake(machine)) continue;
+    if (!members.includes(machine.name) || !isPrompt(machine)) continue;
     const known = viewOf(world, machine).positions.find((row) => row.node === other.name);
     if (known === undefined) continue;
     const ahead =

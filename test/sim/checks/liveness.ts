@@ -15,7 +15,7 @@ import type { Instant } from '../../../shared/time/duration.ts';
 import { canReach, canTalk } from '../network.ts';
 import { answers } from '../server.ts';
 import { headOf } from '../store.ts';
-import { bootClock, type Machine, type World } from '../world.ts';
+import { bootClock, isAwake, type Machine, type World } from '../world.ts';
 
 /** `masterIsThere` is called once in this time, ms. */
 const betweenLooks = 1000;
@@ -78,9 +78,6 @@ function noteWait(world: World, machine: Machine): void {
   const { phase } = world.core.view(machine.state, now, config);
   if (phase === 'waiting') machine.waitedUntil = Math.min(longest, world.now + betweenLooks);
 }
-
-const isAwake = (machine: Machine): boolean =>
-  machine.up && !machine.agentFrozen && !machine.nodeFrozen;
 
 /** All awake machines that reach each other, when nobody outside reaches them. */
 function talkingGroup(world: World): readonly Machine[] | null {

@@ -6,7 +6,7 @@
 import type { CoreState } from '../../../agent/core/state.ts';
 import { canTalk } from '../network.ts';
 import { answers } from '../server.ts';
-import type { Machine, World } from '../world.ts';
+import { isAwake, type Machine, type World } from '../world.ts';
 
 /** Called once a second; text of the breach, or null. */
 export function everyVoteCounts(world: World): string | null {
@@ -28,8 +28,8 @@ function isMissing(world: World, master: Machine, voter: Machine): boolean {
   const { config, disk } = master;
   if (held === null || voter === master || held.nonces[voter.name] !== undefined) return false;
   if (disk?.list.members.includes(voter.name) !== true) return false;
-  const awake = voter.up && !voter.agentFrozen && !voter.nodeFrozen && !voter.leaving;
-  if (!awake || voter.disk === null || !canTalk(world, master.index, voter.index)) return false;
+  if (!isAwake(voter) || voter.leaving || voter.disk === null) return false;
+  if (!canTalk(world, master.index, voter.index)) return false;
   const { leaseDuration, driftBound } = config;
   const patience = (3 * leaseDuration + roundTrips) * (1 + driftBound);
   const rest = Math.max(world.disturbedAt, voter.startedAt, master.startedAt);

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Step } from '../../../agent/core/types.ts';
 import { milliseconds } from '../../../shared/time/duration.ts';
-import { CoreCluster } from '../../golden/core-cluster.ts';
+import { CoreCluster, move, since } from '../../golden/core-cluster.ts';
 
 const names = ['a', 'b', 'c'];
 const nothing = { lineageEpoch: 0, revision: 0, clean: true, source: 'none' } as const;
@@ -220,10 +220,7 @@ function promoting(step: Step): CoreCluster {
   return cluster;
 }
 
-const since = (cluster: CoreCluster, mark: number): string => cluster.trace.slice(mark).join('\n');
 const shutdown = { kind: 'stopping', why: 'shutdown' } as const;
-const moveTo = (to: string) =>
-  ({ kind: 'command', id: '7', command: { name: 'move', to } }) as const;
 
 describe('an agent that is restarted during a promotion', () => {
   it('does not wait for a server that has ended meanwhile (48)', () => {
@@ -293,7 +290,7 @@ describe('a node that is being switched off', () => {
   it('hands over to somebody else when the target of a move is gone (50)', () => {
     const cluster = serving();
     cluster.stepTakes = 3000;
-    cluster.give('a', moveTo('b'));
+    cluster.give('a', move('b'));
     cluster.powerOff('b');
     cluster.give('a', shutdown);
     cluster.run(30_000);

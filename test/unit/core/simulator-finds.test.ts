@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { hasRenewalQuorum } from '../../../agent/core/lease/member-list.ts';
 import type { AgentEvent } from '../../../agent/core/types.ts';
 import { wallTime } from '../../../shared/time/duration.ts';
-import { CoreCluster } from '../../golden/core-cluster.ts';
+import { CoreCluster, move, since } from '../../golden/core-cluster.ts';
 
 const three = { a: {}, b: {}, c: {} };
 
@@ -26,16 +26,11 @@ function leftAlone(): CoreCluster {
   return cluster;
 }
 
-const since = (cluster: CoreCluster, mark: number): string => cluster.trace.slice(mark).join('\n');
-
 const promote = {
   kind: 'command',
   id: 'p',
   command: { name: 'promote', other_is_dead: true },
 } as const;
-
-const move = (to: string | null) =>
-  ({ kind: 'command', id: '7', command: { name: 'move', to } }) as const;
 
 describe('bugs that the simulator found', () => {
   it('1: a server that ended is not started again after the deadline', () => {
