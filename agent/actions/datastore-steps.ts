@@ -11,7 +11,12 @@ import type { NodeName } from '../../shared/protocol/lease-messages.ts';
 import type { StepOrder } from '../core/types.ts';
 
 export type StepResult =
-  | { readonly ok: true; readonly detail: string; readonly firstRevision?: number }
+  | {
+      readonly ok: true;
+      readonly detail: string;
+      readonly firstRevision?: number;
+      readonly lastRevision?: number;
+    }
   | { readonly ok: false; readonly detail: string };
 
 export type InstallOrder = Extract<StepOrder, { step: 'install_datastore' }> & {

@@ -186,4 +186,5 @@ const stepDone = ({ step, epoch }: StepEffect, result: StepResult): AgentEvent =
   ...(result.ok && result.firstRevision !== undefined
     ? { firstRevision: result.firstRevision }
     : {}),
+  ...(result.ok && result.lastRevision !== undefined ? { lastRevision: result.lastRevision } : {}),
 });

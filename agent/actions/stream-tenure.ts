@@ -138,7 +138,9 @@ class SenderTenure implements StreamTenure {
     if (this.#sender === null) return { ok: false, detail: 'nothing is being sent' };
     const result = await this.#sender.flush(to, FLUSH_LIMIT);
     if (!result.ok) return result;
-    return { ok: true, detail: `${to} holds everything up to revision ${result.revision}` };
+    const { revision } = result;
+    const detail = `${to} holds everything up to revision ${revision}`;
+    return { ok: true, detail, lastRevision: revision };
   }
 
   attach(connection: FrameConnection): void {

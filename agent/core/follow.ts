@@ -12,7 +12,6 @@ import { wishToJoin } from './lease/membership.ts';
 import { noteHeard } from './lease/presence.ts';
 import { isEligible, others } from './lease/roles.ts';
 import { recordServed } from './lease/rows.ts';
-import { isSilent } from './lease/silence.ts';
 import { endVacancy, scheduleAttempt } from './lease/vacancy.ts';
 import { hearRelease, recordEpoch } from './lease/voter.ts';
 import type { Leader } from './state.ts';
@@ -136,12 +135,11 @@ export function hearVacancy(turn: Turn, from: NodeName, message: Release): void 
   if (message.successor !== null && !named) noteHeard(turn, message.successor);
   // A candidate that yields to this node: it may be waiting after a refusal, so it asks now.
   if (ended !== 'lease' && !leads && !(named && ended === 'promise')) return;
-  // L13: only the holder of that epoch can vouch for its last revision, and it names nobody who is
-  // silent: that word is meant for an earlier start, whose replica went with the memory.
-  const isMeant = named && !isSilent(state, turn.now);
-  if (isMeant && message.clean && message.epoch >= knownEpoch(state)) {
+  const { epoch, last_revision: revision } = message;
+  // L13: only the holder of that epoch can vouch for its last revision.
+  if (named && revision !== null && epoch >= knownEpoch(state)) {
     // Whoever is chosen does not sit out: its last failure is older than this word.
-    updateRun(turn, { handed: message.epoch, sit_out_until: instant(0) });
+    updateRun(turn, { handed: { epoch, revision }, sit_out_until: instant(0) });
   }
   if (named) update(turn, { attempts: 0 });
   if (leads) explain(turn, `${from} gave the role back (epoch ${message.epoch}).`);

@@ -94,7 +94,7 @@ export function stepDone(turn: Turn, event: StepDone): void {
     return;
   }
   if (held.stage === 'giving_back') {
-    if (event.ok) release(turn, null, false);
+    if (event.ok) release(turn, null);
     else loseRole(turn, `the server did not stop: ${event.detail}`);
   } else if (held.stage === 'handing_over') {
     handoverStep(turn, held, event);
@@ -198,11 +198,11 @@ export function giveBack(turn: Turn, why: string): void {
 }
 
 /** L8: forgotten in /run first, then sent. The caller knows that the server has stopped. */
-function release(turn: Turn, successor: NodeName | null, clean: boolean): void {
+function release(turn: Turn, successor: NodeName | null, last: number | null = null): void {
   const { held } = turn.state.run;
   if (held === null) return;
   const { ballot, epoch } = held;
-  const message: Release = { kind: 'release', ballot, epoch, successor, clean };
+  const message: Release = { kind: 'release', ballot, epoch, successor, last_revision: last };
   turn.urgent.push({ kind: 'close_gate' });
   // Before the announcement: it names the successor, whom the others leave the time to ask first.
   for (const node of others(turn.config)) send(turn, node, message);
@@ -240,7 +240,7 @@ function handoverStep(turn: Turn, held: Held, event: StepDone): void {
       loseRole(turn, `the server did not stop: ${event.detail}`);
       reply(turn, handover.reply, false, `The server did not stop: ${event.detail}.`);
     } else {
-      release(turn, to, event.ok && last);
+      release(turn, to, last && event.ok ? (event.lastRevision ?? null) : null);
       reply(turn, handover.reply, true, `released to ${to ?? 'the others'}`);
     }
     return;

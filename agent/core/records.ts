@@ -11,7 +11,7 @@
  * or is silent for one maximum lease (L2). Source: LEASE.md "State".
  */
 import * as read from './record-fields.ts';
-import type { AcceptedSlot, Handover, Held, RunState } from './state.ts';
+import type { AcceptedSlot, Handover, Held, LastRevision, RunState } from './state.ts';
 import type { DiskRecord, RunRecord, Step } from './types.ts';
 
 const VERSION = 1;
@@ -57,6 +57,11 @@ const accepted = read.fields<AcceptedSlot>({
   until: read.bootInstant,
 });
 
+const lastRevision = read.fields<LastRevision>({
+  epoch: read.counter,
+  revision: read.counter,
+});
+
 const runState = read.fields<RunState>({
   silent_until: read.bootInstant,
   promised: read.nullable(read.ballot),
@@ -67,7 +72,7 @@ const runState = read.fields<RunState>({
   cold_until: read.bootInstant,
   yield_until: read.bootInstant,
   yield_epoch: read.counter,
-  handed: read.counter,
+  handed: read.nullable(lastRevision),
   sit_out_until: read.bootInstant,
   left: read.flag,
 });

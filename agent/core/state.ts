@@ -60,6 +60,12 @@ export interface Handover {
   readonly why: 'move' | 'shutdown';
 }
 
+/** L13: where the last tenure ended, by the word of who held it and named this node. */
+export interface LastRevision {
+  readonly epoch: number;
+  readonly revision: number;
+}
+
 export interface RunState {
   /** L2: no answers before. */
   readonly silent_until: Instant;
@@ -76,8 +82,7 @@ export interface RunState {
   readonly yield_until: Instant;
   /** Lineage epoch of the replica that it yielded to. */
   readonly yield_epoch: number;
-  /** L13: epoch of a clean release that named this node; 0 when there is none. */
-  readonly handed: number;
+  readonly handed: LastRevision | null;
   readonly sit_out_until: Instant;
   /** This node asked to leave the voters and does not ask to be taken back. */
   readonly left: boolean;
@@ -228,7 +233,7 @@ export const freshRun: RunState = {
   cold_until: never,
   yield_until: never,
   yield_epoch: 0,
-  handed: 0,
+  handed: null,
   sit_out_until: never,
   left: false,
 };

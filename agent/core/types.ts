@@ -159,6 +159,8 @@ export type AgentEvent =
       readonly detail: string;
       /** After `install_datastore`: what the server will start on. */
       readonly firstRevision?: number;
+      /** After `send_last_revisions`: the revision that the successor has acknowledged. */
+      readonly lastRevision?: number;
     }
   | { readonly kind: 'persist_failed'; readonly what: 'disk' | 'run'; readonly detail: string }
   /**

@@ -7,7 +7,7 @@
  */
 import { isBatonError } from '../../shared/errors/baton-error.ts';
 import type { TimerHandle } from '../../shared/ports/clock.ts';
-import type { NodeName } from '../../shared/protocol/lease-messages.ts';
+import type { LeaseMessage, NodeName } from '../../shared/protocol/lease-messages.ts';
 import { type Instant, minutes } from '../../shared/time/duration.ts';
 import { type Control, createControl } from '../actions/control.ts';
 import { executorTable } from '../actions/executors.ts';
@@ -127,9 +127,10 @@ async function assemble(place: Place, sockets: Sockets, seen: () => CoreView): P
   });
   sockets.addFindings(machine.findings);
   sockets.addFindings(stream.findings);
-  const carriers = await openCarriers(place, network, (connection) =>
-    stream.replication.attach(connection),
-  );
+  const carriers = await openCarriers(place, network, {
+    onBulk: (connection) => stream.replication.attach(connection),
+    onMessage: (from, message) => heard(place, stream, from, message),
+  });
   const follow = createFollow({
     files,
     clock,
@@ -138,6 +139,15 @@ async function assemble(place: Place, sockets: Sockets, seen: () => CoreView): P
     changed: ({ master, epoch }) => receiveFrom(place, stream, master, epoch),
   });
   return { place, machine, stream, carriers, follow, timeline, view: seen };
+}
+
+/** A message goes to the core; a Release that names this node meets what the node holds by then. */
+function heard(place: Place, stream: StreamParts, from: NodeName, message: LeaseMessage): void {
+  // L13: positions are told twice a second, and the last rows have only just come.
+  if (message.kind === 'release' && message.successor === place.self.name) {
+    place.post({ kind: 'datastore', facts: stream.replication.facts() });
+  }
+  place.post({ kind: 'message', from, message });
 }
 
 /** Another master: its stream is received from now on, when this node may ever be master itself. */

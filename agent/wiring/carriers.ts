@@ -44,11 +44,17 @@ export const linkNetwork = (place: Place): LinkNetwork =>
       place.findings.note(code, text, node ?? host),
   });
 
+/** Where to with what comes in. */
+interface Arrivals {
+  readonly onBulk: (connection: FrameConnection) => void;
+  readonly onMessage: (from: NodeName, message: LeaseMessage) => void;
+}
+
 /** Errors: `port-in-use` for the link port, which ends the agent. */
 export async function openCarriers(
   place: Place,
   network: LinkNetwork,
-  onBulk: (connection: FrameConnection) => void,
+  { onBulk, onMessage }: Arrivals,
 ): Promise<Carriers> {
   const { settings, self, keyring, clock, findings } = place;
   const names = settings.cluster.nodes.map(({ name }) => name);
@@ -81,7 +87,7 @@ export async function openCarriers(
       (to, bytes) => links.send(to, 'lease', bytes),
       (to, bytes) => bus.publishLease(to, bytes),
     ],
-    onMessage: (from, message) => place.post({ kind: 'message', from, message }),
+    onMessage,
     refused: (from, reason) => findings.note('message-invalid', refusalText(from, reason), from),
   });
   receive = letters.receive;

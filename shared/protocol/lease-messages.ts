@@ -123,8 +123,11 @@ export interface Release {
   readonly epoch: number;
   /** Whom the sender would like to see next, after a planned stop. */
   readonly successor: NodeName | null;
-  /** True when the server was stopped cleanly and `successor` holds the last revision (L13). */
-  readonly clean: boolean;
+  /**
+   * L13: the server was stopped in order, and this is its last revision, which `successor` has
+   * acknowledged. Null: nothing is vouched for.
+   */
+  readonly last_revision: number | null;
 }
 
 /** L9: a wiped voter asks; only answers to this request count. */

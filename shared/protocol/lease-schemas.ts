@@ -81,7 +81,7 @@ const schemas: {
     ballot,
     epoch: counter,
     successor: v.nullable(nodeName),
-    clean: v.boolean(),
+    last_revision: v.nullable(counter),
   }),
   learn: v.object({ kind: v.literal('learn'), request }),
   learned: v.object({

@@ -221,7 +221,9 @@ export class CoreCluster {
       const revision = machine.datastore.revision + 10;
       machine.datastore = { lineageEpoch: epoch, revision, clean: true, source: 'server' };
     }
-    const event: AgentEvent = { kind: 'step_done', step, epoch, ok, detail: ok ? '' : 'made to' };
+    const { revision: lastRevision } = machine.datastore;
+    const result = ok ? { ok, detail: '', lastRevision } : { ok, detail: 'made to' };
+    const event: AgentEvent = { kind: 'step_done', step, epoch, ...result };
     this.flights.push({ at: this.now + this.stepTakes, to: name, event });
     if (step === 'check_ready' && ok) {
       const facts: AgentEvent = { kind: 'datastore', facts: machine.datastore };

@@ -72,14 +72,15 @@ export function finishStep(world: World, machine: Machine, life: number, order: 
     epoch: order.epoch,
     ok: done !== null,
     detail: done === null ? 'it failed' : '',
-    ...(done !== null && done.firstRevision !== null ? { firstRevision: done.firstRevision } : {}),
+    ...done,
   });
 }
 
 interface Done {
-  readonly firstRevision: number | null;
+  readonly firstRevision?: number;
+  readonly lastRevision?: number;
 }
-const plain: Done = { firstRevision: null };
+const plain: Done = {};
 
 function perform(world: World, machine: Machine, order: StepEffect): Done | null {
   switch (order.step) {
@@ -143,7 +144,8 @@ function stopServer(world: World, machine: Machine): Done {
 }
 
 function sendLast(world: World, machine: Machine, to: string): Done | null {
-  if (world.flaws.lastRevisionsNotSent) return plain;
+  const last = { lastRevision: headOf(machine.store.chain) };
+  if (world.flaws.lastRevisionsNotSent) return last;
   const receiver = machineOf(world, world.indexOf.get(to) ?? machine.index);
   const reachable = isAwake(receiver) && receiver !== machine;
   if (!reachable || !canStream(world, machine.index, receiver.index)) return null;
@@ -159,7 +161,7 @@ function sendLast(world: World, machine: Machine, to: string): Done | null {
     lineageEpoch: epochOf(chain),
     revision: headOf(chain),
   });
-  return commonHead(chain, receiver.store.chain) === headOf(chain) ? plain : null;
+  return commonHead(chain, receiver.store.chain) === headOf(chain) ? last : null;
 }
 
 /** Tells a node's core how far its own copy goes. */

@@ -21,7 +21,7 @@ import { isSameBallot } from './ballot.ts';
 import { nextEpoch } from './epochs.ts';
 import { win } from './holder.ts';
 import { asked, compareLists, hasMajority } from './member-list.ts';
-import { comparePositions, hearPositions, ownPosition } from './positions.ts';
+import { comparePositions, hearPositions, holdsLastRevision, ownPosition } from './positions.ts';
 import { isVoter } from './roles.ts';
 import { countAccept, sendRound } from './rounds.ts';
 import { emptyRefusal } from './rows.ts';
@@ -138,7 +138,7 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
     return;
   }
   // Whom the last master named holds everything by its word, which is newer than any position.
-  const vouched = turn.state.run.handed !== 0 && turn.state.run.handed === attempt.highest;
+  const vouched = holdsLastRevision(turn.state, attempt.highest);
   const better = vouched ? null : betterReplica(turn.state, turn.now, turn.config);
   const mayYield = better !== null && !hasYielded(turn.state, better.lineage_epoch);
   if (!(mayYield || vouched) && waits && awaitsBetter(turn, attempt)) return;
@@ -280,7 +280,7 @@ export function endAttempt(turn: Turn, why: string, successor: NodeName | null =
   const { ballot, epoch, list, retryAfter } = attempt;
   update(turn, { attempt: null, round: null, attempts: turn.state.attempts + 1 });
   explain(turn, `ballot ${ballot.counter} ends: ${why}.`);
-  const release = { kind: 'release', ballot, epoch, successor, clean: false } as const;
+  const release = { kind: 'release', ballot, epoch, successor, last_revision: null } as const;
   hearRelease(turn, config.node, release);
   for (const node of asked(list)) if (node !== config.node) send(turn, node, release);
   disarm(turn, 'answers');

@@ -22,7 +22,7 @@ import { areSameBallot } from './ballot.ts';
 import { loseRole } from './lapse.ts';
 import { asked, compareLists } from './member-list.ts';
 import { changeMembers, commitWhenKnown } from './membership.ts';
-import { hearPositions, ownPosition } from './positions.ts';
+import { hearPositions, holdsLastRevision, ownPosition } from './positions.ts';
 import { countAccept, sendRound } from './rounds.ts';
 import { fenceDeadline } from './silence.ts';
 import { endVacancy } from './vacancy.ts';
@@ -31,12 +31,12 @@ import { hearWall } from './wall.ts';
 
 /** L13: only a clean start on the very end of the last lineage goes without the raise. */
 export function startsWithoutRaise(state: CoreState, attempt: Attempt): boolean {
-  const { datastore, run } = state;
+  const { datastore } = state;
   const { highest } = attempt;
   if (datastore.source === 'server') return datastore.clean && datastore.lineageEpoch === highest;
   // A cluster that never had a master has lost nothing.
   if (highest === 0) return datastore.revision === 0;
-  return run.handed === highest && datastore.lineageEpoch === highest;
+  return holdsLastRevision(state, highest);
 }
 
 /** The lease is granted: from here on every effect is this tenure's. */
@@ -65,7 +65,7 @@ export function win(turn: Turn): void {
   recordEpoch(turn, epoch, config.node, disk.list);
   rewriteUncommitted(turn, epoch);
   endVacancy(turn);
-  updateRun(turn, { held, handed: 0 });
+  updateRun(turn, { held, handed: null });
   update(turn, {
     attempt: null,
     lastAccept: {},

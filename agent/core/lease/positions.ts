@@ -100,6 +100,16 @@ export function knownPositions(
 }
 
 /**
+ * L13: whether this node was named by the holder of `epoch`, and its replica ends where that one's
+ * rows did. The word may be late: a replica of another start, or of a lost card, holds less.
+ */
+export function holdsLastRevision({ run, datastore }: CoreState, epoch: number): boolean {
+  const { handed } = run;
+  if (handed?.epoch !== epoch || datastore.lineageEpoch !== epoch) return false;
+  return datastore.revision === handed.revision;
+}
+
+/**
  * A node without rows is no replica: its server would begin an empty cluster, to which every other
  * node would then be cut back. So it leaves the role alone while it knows of anybody with rows,
  * reachable or not; only where nobody is known to hold any, it may begin one (L14).

@@ -63,7 +63,7 @@ export function isOwnerPassedOver(
   }
   if (world.plan.faults.some(({ kind }) => repeatsOldWords.has(kind))) return null;
   // Whom the last owner named holds everything.
-  if (run.handed !== 0 && run.handed === attempt?.highest) return null;
+  if (run.handed !== null && run.handed.epoch === attempt?.highest) return null;
   const heardAt = heard[owner.name];
   if (heardAt === undefined || bootClock(world, winner) - heardAt >= winner.config.fenceAfter) {
     return null;

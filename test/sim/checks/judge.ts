@@ -189,10 +189,11 @@ class RuleJudge implements Judge {
     if (message.epoch === this.#tenure?.epoch && machine === this.#tenure.machine) {
       this.#releaser = machine;
     }
-    if (message.successor !== null && !message.clean) this.#yielded.set(machine, world.now);
+    if (message.successor !== null && message.last_revision === null)
+      this.#yielded.set(machine, world.now);
     this.#report(world, 'yields-twice', this.#waits.released(machine, message));
     this.#epochs.released(machine, message.epoch);
-    if (message.clean) world.coverage.counts.handovers_completed += 1;
+    if (message.last_revision !== null) world.coverage.counts.handovers_completed += 1;
     // A Release that a freeze held up was true when it was decided; nobody heeds it any more.
     if (machine.resumes) return;
     this.#report(world, 'clean-release-untrue', releaseKeepsPromise(world, machine, message));

@@ -59,7 +59,7 @@ export function releaseKeepsPromise(
   machine: Machine,
   release: Release,
 ): string | null {
-  if (!release.clean || release.successor === null) return null;
+  if (release.last_revision === null || release.successor === null) return null;
   if (machine.server.running) return `${machine.name} releases cleanly while its server runs`;
   const to = machineOf(world, world.indexOf.get(release.successor) ?? machine.index);
   const head = headOf(machine.store.chain);

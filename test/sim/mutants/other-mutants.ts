@@ -15,6 +15,7 @@ const holder = 'agent/core/lease/holder.ts';
 const follow = 'agent/core/follow.ts';
 const voter = 'agent/core/lease/voter.ts';
 const vacancy = 'agent/core/lease/vacancy.ts';
+const positions = 'agent/core/lease/positions.ts';
 
 const fences: readonly Mutant[] = [
   ...on({ profile: 'fencing' }, [
@@ -106,7 +107,11 @@ const stream: readonly Mutant[] = [
       name: 'any-release-vouches-for-the-last-revision',
       breaks: 'L13: a clean stop',
       edits: [
-        { file: follow, find: 'if (isMeant && message.clean && ', replace: 'if (isMeant && ' },
+        {
+          file: promotion,
+          find: 'last && event.ok ? (event.lastRevision ?? null) : null',
+          replace: 'turn.state.datastore.revision',
+        },
       ],
     },
     {
@@ -114,13 +119,13 @@ const stream: readonly Mutant[] = [
       breaks: 'L13: lineage ends at the highest epoch',
       edits: [
         {
-          file: holder,
-          find: 'return run.handed === highest && datastore.lineageEpoch === highest;',
-          replace: 'return run.handed > 0;',
+          file: positions,
+          find: 'if (handed?.epoch !== epoch || datastore.lineageEpoch !== epoch) return false;',
+          replace: 'return handed !== null;',
         },
         {
           file: holder,
-          find: 'updateRun(turn, { held, handed: 0 });',
+          find: 'updateRun(turn, { held, handed: null });',
           replace: 'updateRun(turn, { held });',
         },
       ],
@@ -319,6 +324,19 @@ const roles: readonly Mutant[] = [
           file: voter,
           find: '    if (isKeptOut(turn, from)) startAnew(turn);\n',
           replace: '',
+        },
+      ],
+    },
+  ]),
+  ...on({ profile: 'aimed', plot: 'late-word' }, [
+    {
+      name: 'last-revision-not-compared',
+      breaks: 'L13: a clean stop, of this replica',
+      edits: [
+        {
+          file: positions,
+          find: 'return datastore.revision === handed.revision;',
+          replace: 'return true;',
         },
       ],
     },

@@ -130,3 +130,33 @@ export function endsUnheard(random: SeededRandom): Plot {
   const roles = [0, 1, 2].map((i): Role => ({ letter: 'v', timing, powerAt: 40 * i }));
   return plotOf(roles, wanted, { length: 50_000, pace: 1 });
 }
+
+/**
+ * The successor of a planned move loses its power in the moment of the Release, which reaches it in
+ * its next life, with an older saved replica: that word vouches for rows that it no longer holds.
+ */
+export function lateWord(random: SeededRandom): Plot {
+  const [master, successor] = [0, 1];
+  const at = random.between(14_000, 20_000);
+  const until = at + random.between(2000, 12_000);
+  const wanted: Wanted[] = [
+    { kind: 'move', machine: master, sides: successor, at },
+    keep('hold', 'release', master, successor, { from: at, until }),
+    keep('hold', 'announce', master, successor, { from: at - 4000, until }),
+    ...[successor, master].map(
+      (machine): Wanted => ({
+        kind: 'power_cut',
+        trigger: 'release',
+        armedFrom: at,
+        by: master,
+        machine,
+        at: random.between(0, 20),
+        duration: machine === master ? forGood : random.between(100, 900),
+      }),
+    ),
+  ];
+  const timing = random.pick(daily);
+  const letters = ['v', 'v', 'w'] as const;
+  const roles = letters.map((letter, i): Role => ({ letter, timing, powerAt: 40 * i }));
+  return plotOf(roles, wanted, { length: 50_000, pace: 1 });
+}

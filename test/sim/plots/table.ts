@@ -11,6 +11,7 @@ import { fullAtTheWaitsEnd, twoLists } from './pairs.ts';
 import type { Plot } from './plot.ts';
 import {
   endsUnheard,
+  lateWord,
   manyLeave,
   missedEpoch,
   ownerAway,
@@ -29,6 +30,7 @@ export const plots = {
   'owner-away': ownerAway,
   'stopped-and-set': stoppedAndSet,
   'ends-unheard': endsUnheard,
+  'late-word': lateWord,
   'two-lists': twoLists,
   'full-at-the-waits-end': fullAtTheWaitsEnd,
 } as const satisfies Readonly<Record<string, (random: SeededRandom) => Plot>>;

@@ -88,7 +88,13 @@ test('whom a candidate names can be reached, and is no lost master any more', ()
   cluster.run(7000);
   const before = cluster.machine('d').state.heard.a ?? 0;
   const ballot = { counter: 99, node: 'b', nonce: cluster.machine('b').state.nonce };
-  const release = { kind: 'release', ballot, epoch: 0, successor: 'a', clean: false } as const;
+  const release = {
+    kind: 'release',
+    ballot,
+    epoch: 0,
+    successor: 'a',
+    last_revision: null,
+  } as const;
   cluster.give('d', { kind: 'message', from: 'b', message: release });
   expect((cluster.machine('d').state.heard.a ?? 0) - before).toBeGreaterThan(5000);
 });

@@ -73,7 +73,7 @@ const runState: fc.Arbitrary<RunState> = fc.record({
   cold_until: point,
   yield_until: point,
   yield_epoch: fc.nat(),
-  handed: counter,
+  handed: fc.option(fc.record({ epoch: counter, revision: counter })),
   sit_out_until: point,
   left: fc.boolean(),
 });
@@ -134,7 +134,7 @@ const aRun: RunRecord = {
     cold_until: 0,
     yield_until: 0,
     yield_epoch: 0,
-    handed: 0,
+    handed: null,
     sit_out_until: 0,
     left: false,
   },

@@ -19,7 +19,7 @@ const release: LeaseMessage = {
   ballot: { counter: 4, node: 'pi1', nonce: '0123456789abcdef' },
   epoch: 3,
   successor: 'pi2',
-  clean: true,
+  last_revision: 41,
 };
 const sealed = (to: string, message: LeaseMessage, from = pi1): Uint8Array => {
   const bytes = sealLeaseMessage(from, to, message);
@@ -133,7 +133,7 @@ describe('a right seal around a wrong message', () => {
     ['null', null],
     ['an unknown kind', { ...release, kind: 'grab' }],
     ['a kind of every object', { ...release, kind: 'toString' }],
-    ['a missing field', { ...release, clean: undefined }],
+    ['a missing field', { ...release, last_revision: undefined }],
     ['a negative epoch', { ...release, epoch: -1 }],
     ['half an epoch', { ...release, epoch: 1.5 }],
     ['an epoch beyond exact numbers', { ...release, epoch: 2 ** 53 }],

@@ -102,7 +102,7 @@ const bodiesFrom = (from: string): Bodies => {
       ballot: own,
       epoch: counter,
       successor: fc.option(name),
-      clean: fc.boolean(),
+      last_revision: fc.option(counter),
     }),
     learn: fc.record({ request }),
     learned: fc.record({
