@@ -5,7 +5,7 @@ import type { LeaseMessageKind } from '../../shared/protocol/lease-messages.ts';
 import { type FaultKind, faultNames, isBeyond } from './fault-kinds.ts';
 import type { ProfileName } from './plan.ts';
 import type { SeededRandom } from './random.ts';
-import { stepNames } from './steps.ts';
+import { stepNames } from './step-times.ts';
 
 type Weights = readonly (readonly [number, FaultKind])[];
 

@@ -9,25 +9,12 @@ import { feed } from './agent-process.ts';
 import { noteEnd } from './containment.ts';
 import { canStream } from './network.ts';
 import { orderStart } from './server.ts';
+import { durations } from './step-times.ts';
 import { beginTenure, commonHead, epochOf, headOf } from './store.ts';
 import { settleWrites } from './stream.ts';
 import { disturb, happening, isAwake, type Machine, machineOf, type World } from './world.ts';
 
 export type StepEffect = Extract<Effect, { kind: 'step' }>;
-
-/** Usual duration of each step in ms; `start_server` ends by itself when the server is ready. */
-const durations: Readonly<Record<Step, readonly [number, number]>> = {
-  stop_agent_unit: [20, 400],
-  install_datastore: [20, 500],
-  install_archive: [10, 100],
-  start_server: [0, 0],
-  check_ready: [5, 300],
-  stop_server: [100, 2500],
-  send_last_revisions: [5, 300],
-  start_agent_unit: [20, 300],
-};
-
-export const stepNames = Object.keys(durations) as readonly Step[];
 
 /** TimeoutStopSec of k3s.service, ms. */
 const stopTimeout = 5000;

@@ -45,7 +45,7 @@ export function applyEdit(edit: Edit, source: string): string {
   return parts.join(edit.replace);
 }
 
-/** From now on this thread loads the edited modules; call it before they are imported. */
+/** From now on this thread loads the edited modules; those that it has loaded before stay. */
 export function loadWith(edits: readonly Edit[]): void {
   if (edits.length === 0) return;
   registerHooks({
