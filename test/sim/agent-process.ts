@@ -9,6 +9,7 @@
 import { mustRepeat } from '../../agent/core/repeats.ts';
 import type { AgentEvent, Effect, TimerName } from '../../agent/core/types.ts';
 import type { Instant } from '../../shared/time/duration.ts';
+import { noteReply } from './checks/promises.ts';
 import { breakAgent } from './machine.ts';
 import { transmit } from './network.ts';
 import { closeGate, fence, openGate } from './server.ts';
@@ -107,6 +108,7 @@ function carryOut(world: World, machine: Machine, turn: Suspended): 'disk' | 'ru
     }
     const failed = execute(world, machine, effect);
     if (failed !== null) return failed;
+    if (effect.kind === 'reply') noteReply(world, machine, event, effect);
     if (!machine.up) return null;
   }
   return null;

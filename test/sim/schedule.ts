@@ -242,6 +242,7 @@ function buildMachine(plan: Plan, index: number): Machine {
     brokerUp: true,
     failedAt: 0,
     waitedUntil: 0,
+    promised: null,
   };
 }
 

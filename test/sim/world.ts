@@ -16,6 +16,7 @@ import type {
 } from '../../agent/core/types.ts';
 import type { LeaseMessageKind, NodeName } from '../../shared/protocol/lease-messages.ts';
 import type { Judge } from './checks/judge.ts';
+import type { Promised } from './checks/promises.ts';
 import type { Ender } from './containment.ts';
 import type { Coverage } from './coverage.ts';
 import type { EventQueue } from './event-queue.ts';
@@ -162,6 +163,8 @@ export interface Machine {
   failedAt: number;
   /** True time up to which it may wait for a last owner that is not there. */
   waitedUntil: number;
+  /** The last `baton promote` that was answered with yes (checks/promises.ts). */
+  promised: Promised | null;
 }
 
 /** What a coordinator has seen pass, and may send again. */

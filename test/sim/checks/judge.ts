@@ -11,6 +11,7 @@ import { bootClock, type Machine, type World } from '../world.ts';
 import { isApart } from './apart.ts';
 import { isBestReplica, isOwnerPassedOver } from './best-replica.ts';
 import { answersUnwritten, diskOnlyRises, epochRules } from './epochs.ts';
+import { noteHeard } from './promises.ts';
 import { type RevisionRules, releaseKeepsPromise, revisionRules } from './revisions.ts';
 import { outlivesItsLease, whoElseAnswers, whoElseHolds, whoElseOpened } from './servers.ts';
 import { waitRules } from './waits.ts';
@@ -218,6 +219,7 @@ class RuleJudge implements Judge {
 
   decided(world: World, machine: Machine, event: AgentEvent, effects: readonly Effect[]): void {
     this.#waits.heard(machine, event);
+    noteHeard(machine, event);
     if (effects.length <= effectBound(machine)) return;
     const text = `${machine.name} made ${effects.length} effects of one ${event.kind}`;
     this.violate(world, 'too-many-effects', text);

@@ -1,5 +1,5 @@
 /**
- * A master again within a stated bound, once a majority can talk.
+ * A master again within a stated bound, once a majority can talk, or one node has promised it.
  *
  * The bound, from the moment at which nothing changes any more, is computed from the settings: the
  * silence of those that have just booted, the wait for an absent last owner, the sitting out of
@@ -16,6 +16,7 @@ import { canReach, canTalk } from '../network.ts';
 import { answers } from '../server.ts';
 import { headOf } from '../store.ts';
 import { bootClock, isAwake, type Machine, type World } from '../world.ts';
+import { promisedSince } from './promises.ts';
 
 /** `masterIsThere` is called once in this time, ms. */
 const betweenLooks = 1000;
@@ -40,18 +41,30 @@ export function masterIsThere(world: World): string | null {
     world.coverage.counts.liveness_checks += 1;
     return null;
   }
-  const group = talkingGroup(world);
+  const promised = whoPromised(world);
+  const group = promised === null ? electingGroup(world) : [promised];
   if (group === null) return null;
-  const newest = newestRecord(world);
-  if (newest === null || !mayElect(group, newest.list)) return null;
   const from = restFrom(world, group);
   world.coverage.counts.liveness_checks += 1;
   const bound = from + electionBound(config);
   if (world.now < bound) return null;
-  return (
-    `${group.map((machine) => machine.name).join(' ')} can talk and hold a majority, nothing ` +
-    `has changed since ${(from / 1000).toFixed(1)} s, and nobody serves`
-  );
+  const names = group.map((machine) => machine.name).join(' ');
+  const duty = promised === null ? 'can talk and hold a majority' : 'said yes to `baton promote`';
+  const since = (from / 1000).toFixed(1);
+  return `${names} ${duty}, nothing has changed since ${since} s, and nobody serves`;
+}
+
+/** Bound by its word, whatever its record says. */
+const whoPromised = (world: World): Machine | null =>
+  world.machines.find(
+    (machine) => isAwake(machine) && mayServe(machine) && promisedSince(world, machine) !== null,
+  ) ?? null;
+
+/** Machines that can elect a master among themselves. */
+function electingGroup(world: World): readonly Machine[] | null {
+  const group = talkingGroup(world);
+  const newest = newestRecord(world);
+  return group !== null && newest !== null && mayElect(group, newest.list) ? group : null;
 }
 
 /** When the last wait that a machine brought along is over. */
@@ -61,7 +74,7 @@ function restFrom(world: World, group: readonly Machine[]): number {
     const { config } = machine;
     const slack = 1 + config.driftBound;
     from = Math.max(from, machine.startedAt + config.leaseDuration * slack);
-    from = Math.max(from, machine.waitedUntil);
+    from = Math.max(from, machine.waitedUntil, promisedSince(world, machine) ?? 0);
     if (machine.failedAt > 0) from = Math.max(from, machine.failedAt + config.sitOut * slack);
   }
   return from;
@@ -135,15 +148,16 @@ function mayElect(group: readonly Machine[], list: MemberList): boolean {
   const majority = lists.every(
     (members) => members.filter((name) => voting.has(name)).length * 2 > members.length,
   );
-  if (!majority) return false;
-  return group.some((machine) => {
-    const record = recordOf(machine);
-    return (
-      machine.config.nodes[machine.index]?.eligible === true &&
-      record !== null &&
-      !machine.leaving &&
-      // A node without rows leaves the role alone once the cluster has had some.
-      (headOf(machine.store.chain) > 0 || !hasServed(record))
-    );
-  });
+  return majority && group.some(mayServe);
+}
+
+function mayServe(machine: Machine): boolean {
+  const record = recordOf(machine);
+  return (
+    machine.config.nodes[machine.index]?.eligible === true &&
+    record !== null &&
+    !machine.leaving &&
+    // A node without rows leaves the role alone once the cluster has had some.
+    (headOf(machine.store.chain) > 0 || !hasServed(record))
+  );
 }

@@ -10,6 +10,7 @@ import { shippedCore } from '../../sim/core-under-test.ts';
 import { coverageTable, covered, emptyCoverage } from '../../sim/coverage.ts';
 import { eventQueue } from '../../sim/event-queue.ts';
 import { beyondKinds, faultKinds, faultNames } from '../../sim/fault-kinds.ts';
+import type { PlannedFault } from '../../sim/plan.ts';
 import { makePlan } from '../../sim/plan-maker.ts';
 import { plotNames } from '../../sim/plots/table.ts';
 import { profiles } from '../../sim/profiles.ts';
@@ -35,6 +36,17 @@ const neverFences: SimCore = asSimCore({
         : effect,
     );
     return { ...decision, effects: effects.filter(({ kind }) => kind !== 'fence') };
+  },
+});
+
+/** The shipped core, which says yes to `baton promote` and lets the moment pass. */
+const forgetsItsWord: SimCore = asSimCore({
+  initialState: shippedCore.initialState,
+  view: shippedCore.view,
+  decide: (state: unknown, event, now, config) => {
+    const decision = shippedCore.decide(state, event, now, config);
+    if (event.kind !== 'command') return decision;
+    return { ...decision, effects: decision.effects.filter(({ kind }) => kind !== 'timer') };
   },
 });
 
@@ -88,6 +100,31 @@ describe('a schedule', () => {
       trace: null,
     });
     expect(verdict.violation).toBeNull();
+  });
+
+  it('holds whoever said yes to `baton promote` to its word', () => {
+    const plan = makePlan(1, { nodes: null, profile: 'aimed', plot: 'full-at-the-waits-end' });
+    const dies = plan.faults.find(({ kind }) => kind === 'promote');
+    if (dies === undefined) throw new Error('nobody dies');
+    const heard: PlannedFault = {
+      ...dies,
+      index: 1,
+      kind: 'echo',
+      message: 'announce',
+      machine: 1,
+      sides: 1,
+      at: dies.at - 2000,
+      duration: 7000,
+    };
+    const verdictOf = (core: SimCore, faults: readonly PlannedFault[]) =>
+      runSchedule({ ...plan, faults }, { core, coverage: emptyCoverage() }).violation;
+    expect(verdictOf(shippedCore, [dies])).toBeNull();
+    const broken = verdictOf(forgetsItsWord, [dies]);
+    expect(broken).toMatchObject({ rule: 'no-master' });
+    expect(broken?.text).toContain('pi2 said yes');
+    // Once the other is heard the command has ended, as it said.
+    expect(verdictOf(shippedCore, [dies, heard])).toBeNull();
+    expect(verdictOf(forgetsItsWord, [dies, heard])).toBeNull();
   });
 
   it('of a core that never fences is caught, and shrinks', { timeout: 120_000 }, () => {
