@@ -8,6 +8,7 @@
 import type { Announce, NodeName, Release } from '../../shared/protocol/lease-messages.ts';
 import { after, instant, milliseconds } from '../../shared/time/duration.ts';
 import { listUnder } from './lease/contact.ts';
+import { hearLiving } from './lease/forced.ts';
 import { wishToJoin } from './lease/membership.ts';
 import { noteHeard } from './lease/presence.ts';
 import { isEligible, others } from './lease/roles.ts';
@@ -72,7 +73,8 @@ export function hearAnnounce(turn: Turn, from: NodeName, message: Announce): voi
     firstRevision: message.first_revision,
     heardAt: now,
   };
-  update(turn, { leader, forced: false });
+  update(turn, { leader });
+  hearLiving(turn, from);
   const { disk } = state;
   if (disk !== null && message.epoch > disk.highest_epoch) {
     recordEpoch(turn, message.epoch, from, listUnder(disk.list, message.epoch, from, config));

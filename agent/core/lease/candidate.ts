@@ -22,7 +22,7 @@ import { nextEpoch } from './epochs.ts';
 import { win } from './holder.ts';
 import { asked, compareLists, hasMajority } from './member-list.ts';
 import { comparePositions, hearPositions, holdsLastRevision, ownPosition } from './positions.ts';
-import { isVoter } from './roles.ts';
+import { isVoter, others } from './roles.ts';
 import { countAccept, sendRound } from './rounds.ts';
 import { emptyRefusal } from './rows.ts';
 import { earliestAttempt, hasYielded, mayAsk, scheduleAttempt, yieldOnce } from './vacancy.ts';
@@ -277,12 +277,13 @@ export function endAttempt(turn: Turn, why: string, successor: NodeName | null =
   const { attempt } = turn.state;
   if (attempt === null) return;
   const { config } = turn;
-  const { ballot, epoch, list, retryAfter } = attempt;
+  const { ballot, epoch, retryAfter } = attempt;
   update(turn, { attempt: null, round: null, attempts: turn.state.attempts + 1 });
   explain(turn, `ballot ${ballot.counter} ends: ${why}.`);
   const release = { kind: 'release', ballot, epoch, successor, last_revision: null } as const;
   hearRelease(turn, config.node, release);
-  for (const node of asked(list)) if (node !== config.node) send(turn, node, release);
+  // To everybody: a node without a vote may be waiting for this one as the last owner (L14).
+  for (const node of others(config)) send(turn, node, release);
   disarm(turn, 'answers');
   scheduleAttempt(turn, Math.min(retryAfter, config.leaseDuration));
 }

@@ -14,8 +14,9 @@ import type {
   NodeName,
 } from '../../../shared/protocol/lease-messages.ts';
 import { after, milliseconds } from '../../../shared/time/duration.ts';
-import { arm, explain, send, type Turn, update } from '../turn.ts';
+import { arm, explain, send, type Turn } from '../turn.ts';
 import type { CoreConfig } from '../types.ts';
+import { hearLiving } from './forced.ts';
 import { overtaken } from './holder.ts';
 import { foundingList } from './member-list.ts';
 import { others } from './roles.ts';
@@ -50,12 +51,9 @@ function tellRecord(turn: Turn, to: NodeName): void {
 /** False when the message is an answer to something else. */
 export function hearContact(turn: Turn, from: NodeName, message: Learned): boolean {
   if (message.request !== contactRequest) return false;
-  const { disk, forced } = turn.state;
+  hearLiving(turn, from);
+  const { disk } = turn.state;
   const { highest_epoch: epoch, epoch_owner: owner } = message;
-  if (forced) {
-    update(turn, { forced: false });
-    explain(turn, `is not promoted alone after all: ${from} lives.`);
-  }
   if (disk === null || owner === null || epoch === disk.highest_epoch) return true;
   if (epoch < disk.highest_epoch) {
     tellRecord(turn, from);

@@ -6,6 +6,7 @@
  * command says before it asks. On contact the lower epoch fences itself.
  */
 
+import type { NodeName } from '../../../shared/protocol/lease-messages.ts';
 import { instant } from '../../../shared/time/duration.ts';
 import { arm, explain, reply, type Turn, update, updateDisk, updateRun } from '../turn.ts';
 import { nextEpoch } from './epochs.ts';
@@ -41,6 +42,13 @@ export function scheduleForced(turn: Turn, id: string): void {
     reply(turn, id, true, `Promotes itself alone in ${wait} s, unless the other is heard.`);
     arm(turn, 'sit-out', instant(until));
   }
+}
+
+/** Whoever hears the other has promised nothing any more. */
+export function hearLiving(turn: Turn, from: NodeName): void {
+  if (!turn.state.forced) return;
+  update(turn, { forced: false });
+  explain(turn, `is not promoted alone after all: ${from} lives.`);
 }
 
 /** The timer after the wait: from here on this node's vote is enough. */

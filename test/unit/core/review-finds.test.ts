@@ -99,6 +99,17 @@ describe('a forced promotion of a node that holds nothing', () => {
     expect(cluster.view('b').list?.members).toEqual(['a', 'b']);
   });
 
+  it('63: and given up, with a sentence, when the other announces what is known', () => {
+    const cluster = serving(['a', 'b']);
+    cluster.run(5000);
+    cluster.passes = () => false;
+    cluster.give('b', promote);
+    cluster.passes = () => true;
+    cluster.run(6000);
+    expect(cluster.trace.join('\n')).toContain('b is not promoted alone after all: a lives');
+    expect(cluster.serving()).toEqual(['a']);
+  });
+
   it('and given up when the replica is lost during the wait', () => {
     const cluster = serving(['a', 'b']);
     cluster.run(5000);

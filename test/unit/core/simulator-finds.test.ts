@@ -440,4 +440,17 @@ describe('bugs that the simulator found', () => {
     cluster.run(60_000);
     expect(since(cluster, mark)).toContain('b   step install_datastore epoch 2 raise true');
   });
+
+  it('62: a node without a vote hears of a last owner that has nothing to stand with', () => {
+    const cluster = serving({ a: {}, b: {}, c: { voter: false } });
+    const rows = { lineageEpoch: 1, revision: 5, clean: true, source: 'replica' } as const;
+    const none = { lineageEpoch: 0, revision: 0, clean: true, source: 'none' } as const;
+    cluster.powerOff('a', 'b', 'c');
+    cluster.setDatastore('a', none);
+    cluster.setDatastore('b', none);
+    cluster.setDatastore('c', rows);
+    cluster.boot('a', 'b', 'c');
+    cluster.run(40_000);
+    expect(cluster.serving()).toEqual(['c']);
+  });
 });
