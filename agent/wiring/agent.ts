@@ -7,7 +7,7 @@
  */
 import { isBatonError } from '../../shared/errors/baton-error.ts';
 import type { TimerHandle } from '../../shared/ports/clock.ts';
-import type { LeaseMessage, NodeName } from '../../shared/protocol/lease-messages.ts';
+import type { NodeName } from '../../shared/protocol/lease-messages.ts';
 import { type Instant, minutes } from '../../shared/time/duration.ts';
 import { type Control, createControl } from '../actions/control.ts';
 import { executorTable } from '../actions/executors.ts';
@@ -22,6 +22,7 @@ import type { AgentEvent, CoreView, StartFacts } from '../core/types.ts';
 import { createLoop, type Loop, type Observer } from '../loop.ts';
 import { linkNetwork, openCarriers } from './carriers.ts';
 import { departure, LEFT, leave } from './ending.ts';
+import { hearing } from './hearing.ts';
 import { assembleMachine, type Machine } from './machine.ts';
 import type { Parts } from './parts.ts';
 import { nodeNamed, type Place } from './place.ts';
@@ -129,7 +130,7 @@ async function assemble(place: Place, sockets: Sockets, seen: () => CoreView): P
   sockets.addFindings(stream.findings);
   const carriers = await openCarriers(place, network, {
     onBulk: (connection) => stream.replication.attach(connection),
-    onMessage: (from, message) => heard(place, stream, from, message),
+    onMessage: hearing(place.self.name, stream.replication, place.post),
   });
   const follow = createFollow({
     files,
@@ -139,15 +140,6 @@ async function assemble(place: Place, sockets: Sockets, seen: () => CoreView): P
     changed: ({ master, epoch }) => receiveFrom(place, stream, master, epoch),
   });
   return { place, machine, stream, carriers, follow, timeline, view: seen };
-}
-
-/** A message goes to the core; a Release that names this node meets what the node holds by then. */
-function heard(place: Place, stream: StreamParts, from: NodeName, message: LeaseMessage): void {
-  // L13: positions are told twice a second, and the last rows have only just come.
-  if (message.kind === 'release' && message.successor === place.self.name) {
-    place.post({ kind: 'datastore', facts: stream.replication.facts() });
-  }
-  place.post({ kind: 'message', from, message });
 }
 
 /** Another master: its stream is received from now on, when this node may ever be master itself. */
