@@ -151,11 +151,15 @@ const shutdownOrder = ({ name, console }: Machine): string[] => {
 const LEAST_RAISE = 1_000_000;
 
 /** L13: whoever holds the last revision goes on with the next one. */
-const leftOut = ({ workload }: Stage, old: Machine): string[] => {
-  const written = workload.acknowledged.filter(({ revision }) => revision !== null);
-  const last = written.findLastIndex(({ node }) => node === old.name);
-  const [from, to] = [written[last]?.revision ?? 0, written[last + 1]?.revision ?? 0];
-  if (from > 0 && to > from && to - from < LEAST_RAISE) return [];
+const leftOut = async (stage: Stage, old: Machine): Promise<string[]> => {
+  const around = (): readonly [number, number] | null => {
+    const written = stage.workload.acknowledged.filter(({ revision }) => revision !== null);
+    const last = written.findLastIndex(({ node }) => node === old.name);
+    const [from, to] = [written[last]?.revision, written[last + 1]?.revision];
+    return typeof from === 'number' && typeof to === 'number' ? [from, to] : null;
+  };
+  const [from, to] = await stage.waitFor('a write that tells its revision', 10_000, around);
+  if (to > from && to - from < LEAST_RAISE) return [];
   return [`the new server goes on with revision ${to} after ${from}`];
 };
 
@@ -167,7 +171,7 @@ const reboot = async (stage: Stage): Promise<CaseReport> => {
   await stage.settled();
   const state = (await old.call('sh', '-c', 'systemctl is-enabled k3s.service || true')).trim();
   const wrong = state === 'enabled' ? ['k3s.service of the old server is enabled'] : [];
-  wrong.push(...shutdownOrder(old), ...leftOut(stage, old));
+  wrong.push(...shutdownOrder(old), ...(await leftOut(stage, old)));
   // An orderly end hands every revision over: nothing at all may be lost.
   return { gapMs, lossesAtMs: null, wrong };
 };
@@ -195,7 +199,7 @@ const move = async (stage: Stage): Promise<CaseReport> => {
   const { server, gapMs } = await stage.failover(atMs, old);
   await stage.settled();
   const wrong = server === target ? [] : [`moved to ${server.name} instead of ${target.name}`];
-  wrong.push(...leftOut(stage, old));
+  wrong.push(...(await leftOut(stage, old)));
   if (!(await podLives(old, pod))) wrong.push(`the pods of ${old.name} died with its server`);
   return { gapMs, lossesAtMs: null, wrong };
 };
