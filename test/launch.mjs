@@ -72,7 +72,12 @@ const vitest = async (node, args) => {
   rmSync(folder, { recursive: true });
   const passed = counts?.numPassedTests ?? 0;
   // A suite that broke before its first test has no failed test of its own to show.
-  const failed = Math.max(counts?.numFailedTests ?? 0, status === 0 && passed > 0 ? 0 : 1);
+  const broken = Math.max(counts?.numFailedTests ?? 0, status === 0 && passed > 0 ? 0 : 1);
+  // In the gate, a test that could not run has failed.
+  const skipped =
+    process.env.BATON_SKIPPED_FAILS === undefined ? 0 : (counts?.numPendingTests ?? 0);
+  if (skipped > 0) console.log(`${skipped} tests did not run`);
+  const failed = broken + skipped;
   return { passed, failed };
 };
 
@@ -82,7 +87,7 @@ const close = ({ passed, failed }) => {
   return failed === 0 ? 0 : 1;
 };
 
-/** Fresh seeds, printed; the gate names its own, so that what turns it red is the change. */
+/** Fresh seeds, printed; the gate draws them from the commit, so that a run can be run again. */
 const seedWords = () =>
   process.env.BATON_SIM_SEED === undefined ? [] : ['--seed', process.env.BATON_SIM_SEED];
 

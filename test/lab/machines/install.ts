@@ -17,7 +17,7 @@ const PLACE = 'usr/lib/baton';
 const places: readonly (readonly [match: RegExp, target: string])[] = [
   [/\.sh$/, PLACE],
   [/\.service(?:\.d)?$/, 'usr/lib/systemd/system'],
-  [/^system-preset$/, 'usr/lib/systemd'],
+  [/^(?:system-preset|system\.conf\.d)$/, 'usr/lib/systemd'],
   [/^(?:sysusers|tmpfiles)\.d$/, 'usr/lib'],
 ];
 

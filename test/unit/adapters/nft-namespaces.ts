@@ -25,8 +25,9 @@ const CABLE = `set -e
   # Ends with the test's own end of the pipe, and takes the other with it.
   cat >/dev/null; kill $other`;
 
-/** Answers each connection with one byte. */
-const SERVE = `require('net').createServer((one) => one.on('error', () => {}).end('x'))
+/** Answers each connection with a byte, and each byte with another. */
+const SERVE = `require('net')
+  .createServer((one) => one.on('error', () => {}).on('data', () => one.write('x')).write('x'))
   .listen(6443, '0.0.0.0', () => console.log('ready'))`;
 /** A new connection every 20 ms, each given up after 100 ms; a line for each that was answered. */
 const PROBE = (address: string) => `setInterval(() => {
@@ -35,13 +36,24 @@ const PROBE = (address: string) => `setInterval(() => {
     setTimeout(() => one.destroy(), 100);
   }, 20)`;
 
+/** One connection that is never given up, and asks every 20 ms; a line for each answer. */
+const HOLD = (address: string) => `const begin = () => {
+    const one = require('net').connect({ port: 6443, host: '${address}' });
+    one.on('error', begin).on('data', () => console.log('answered')).setNoDelay();
+    one.on('connect', () => setInterval(() => one.writableLength === 0 && one.write('q'), 20));
+  };
+  begin()`;
+
+/** New connections over the cable or loopback, or one over the cable that is held. */
+export type Client = 'cable' | 'loopback' | 'held';
+
 export interface Namespaces {
   /** A program for `nftGate`. */
   readonly command: string;
   /** Runs one nft command. */
   nft(...words: string[]): string;
-  /** Answers that a client has got so far: over the cable, or over loopback. */
-  answers(from: 'cable' | 'loopback'): number;
+  /** Answers that a client has got so far. */
+  answers(from: Client): number;
   close(): void;
 }
 
@@ -66,8 +78,9 @@ export async function makeNamespaces(): Promise<Namespaces> {
   const node = (place: readonly string[], script: string) =>
     begin('nsenter', [...place, process.execPath, '--eval', script]);
   await firstLine(node(server, SERVE));
-  const counts = { cable: 0, loopback: 0 };
+  const counts = { cable: 0, loopback: 0, held: 0 };
   const probes = [
+    ['held', node(enter(other), HOLD(SERVER))],
     ['cable', node(enter(other), PROBE(SERVER))],
     ['loopback', node(server, PROBE('127.0.0.1'))],
   ] as const;

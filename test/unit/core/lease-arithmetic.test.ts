@@ -12,6 +12,7 @@ import {
 import { brokenTimingRules, DEADMAN_PERIOD } from '../../../agent/core/lease/timing-rules.ts';
 import type { MemberList } from '../../../shared/protocol/lease-messages.ts';
 import { seconds } from '../../../shared/time/duration.ts';
+import { agentSettings } from '../config/samples.ts';
 
 const ballot = fc.record({
   counter: fc.nat(3),
@@ -83,11 +84,12 @@ test('L11: a pinned master renews with its own voter alone, and nobody wins alon
   expect(hasRenewalQuorum(three, new Set(['a']), 'a')).toBe(false);
 });
 
+const { lease } = agentSettings();
 const shipped = {
-  leaseDuration: seconds(8),
-  renewInterval: seconds(1.5),
-  fenceAfter: seconds(5),
-  driftBound: 0.01,
+  leaseDuration: lease.lease_duration_ms,
+  renewInterval: lease.renew_interval_ms,
+  fenceAfter: lease.fence_after_ms,
+  driftBound: lease.drift_percent / 100,
   dataPathGate: true,
 };
 

@@ -191,12 +191,27 @@ test('a file cut anywhere is no record', () => {
   }
 });
 
-test('a file with any one bit turned is no record', () => {
-  const bytes = Buffer.from(encodeRecord(aRun));
+const files = [
+  ['disk', encodeRecord(aDisk), parseDiskRecord],
+  ['run', encodeRecord(aRun), parseRunRecord],
+] as const;
+
+test.each(files)('a %s file with any one bit turned is no record', (_name, text, parse) => {
+  const bytes = Buffer.from(text);
   for (let bit = 0; bit < bytes.length * 8; bit += 1) {
     const copy = Buffer.from(bytes);
     copy[bit >> 3] = (copy[bit >> 3] ?? 0) ^ (1 << (bit & 7));
-    expect(parseRunRecord(copy.toString('utf8'))).toBeNull();
+    expect(parse(copy.toString('utf8'))).toBeNull();
+  }
+});
+
+test.each(files)('a torn %s file is no record', (_name, text, parse) => {
+  const bytes = Buffer.from(text.trimEnd());
+  for (let end = 0; end < bytes.length; end += 1) {
+    const torn = Buffer.from(text);
+    expect(parse(bytes.subarray(0, end).toString('utf8'))).toBeNull();
+    // The rest of its blocks was never written.
+    expect(parse(torn.fill(0, end).toString('utf8'))).toBeNull();
   }
 });
 

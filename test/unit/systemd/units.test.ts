@@ -61,7 +61,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
-/** Value of the last `key=` in the unit and its drop-ins; null when there is none. */
+/** Value of the last `key=` in the unit, or `system.conf`, and its drop-ins; null for none. */
 const setting = (unit: string, key: string): string | null => {
   const folder = join(SHIPPED, `${unit}.d`);
   const dropIns = existsSync(folder) ? readdirSync(folder).map((one) => join(folder, one)) : [];
@@ -182,6 +182,22 @@ describe('times of units and code', () => {
   test('systemd kills a server that does not stop when the agent does', () => {
     expect(span(setting('k3s.service', 'TimeoutStopSec'))).toBe(STOP_GRACE);
   });
+
+  test('a kernel that hangs is reset before the watchdog of a Pi is at its end', () => {
+    const limit = span(setting('system.conf', 'RuntimeWatchdogSec'));
+    expect(limit).toBeGreaterThan(0);
+    expect(limit).toBeLessThanOrEqual(15_000);
+  });
+
+  test.each(['baton-agent.service', 'baton-coordinator.service'])(
+    'systemd starts %s again when its loop hangs, and writes no core file',
+    (unit) => {
+      // Fed at half of it: shared/adapters/service-notify.ts.
+      expect(span(setting(unit, 'WatchdogSec'))).toBe(20_000);
+      expect(setting(unit, 'WatchdogSignal')).toBe('SIGKILL');
+      expect(setting(unit, 'Restart')).toBe('always');
+    },
+  );
 
   test.each(['baton-agent.service', 'baton-coordinator.service'])(
     '%s tells what it needs a person for',
