@@ -14,7 +14,7 @@ import { containmentTable } from './containment.ts';
 import { countNames, coverageTable, covered } from './coverage.ts';
 import { hireCrew } from './crew.ts';
 import { loadWith } from './mutants/edits.ts';
-import { type Hunted, huntAll } from './mutants/hunt.ts';
+import { type Hunted, huntAll, isProven } from './mutants/hunt.ts';
 import { mutants } from './mutants/table.ts';
 import type { PlanWishes } from './plan-maker.ts';
 import type { Story } from './replay.ts';
@@ -128,7 +128,7 @@ async function hunt(given: SimArguments): Promise<number> {
     threads: given.threads,
     tell: (hunted) => say(huntLine(hunted)),
   });
-  const surviving = done.filter((hunted) => hunted.caught === null).length;
+  const surviving = done.filter((hunted) => !isProven(hunted)).length;
   publishResult(
     makeResult({
       command: `sim --mutants --seed ${first} --schedules ${most}`,
@@ -142,9 +142,13 @@ async function hunt(given: SimArguments): Promise<number> {
   return surviving === 0 ? 0 : 1;
 }
 
-function huntLine({ mutant, caught, schedules }: Hunted): string {
+function huntLine({ mutant, caught, schedules, falseAlarm }: Hunted): string {
   const name = mutant.name.padEnd(44);
   if (caught === null) return `${name} SURVIVED ${schedules} schedules (${mutant.breaks})`;
+  if (falseAlarm !== null) {
+    const { seed, rule } = falseAlarm;
+    return `${name} FALSE ALARM: the shipped core breaks ${rule} in seed ${seed} as well`;
+  }
   const after = `after ${String(schedules).padStart(6)}, seed ${caught.seed}`;
   return `${name} ${caught.rule.padEnd(22)} ${after}`;
 }
