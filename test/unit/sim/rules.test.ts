@@ -1,0 +1,85 @@
+/**
+ * Rules of the judge that no mutant breaks first: each is broken by a core that is wrong on
+ * purpose, around the shipped one.
+ */
+import { describe, expect, it } from 'vitest';
+import type { AgentEvent, Effect } from '../../../agent/core/types.ts';
+import type { RuleName } from '../../sim/checks/judge.ts';
+import { shippedCore } from '../../sim/core-under-test.ts';
+import { emptyCoverage } from '../../sim/coverage.ts';
+import { makePlan } from '../../sim/plan-maker.ts';
+import { runSchedule } from '../../sim/schedule.ts';
+import { asSimCore, type SimCore } from '../../sim/sim-core.ts';
+
+/** The shipped core, which does something else, and may be told something else. */
+const wrong = (
+  effectsOf: (effects: readonly Effect[]) => readonly Effect[],
+  told: (event: AgentEvent) => AgentEvent = (event) => event,
+): SimCore =>
+  asSimCore({
+    ...shippedCore,
+    decide: (state: unknown, event, now, config) => {
+      const decision = shippedCore.decide(state, told(event), now, config);
+      return { ...decision, effects: effectsOf(decision.effects) };
+    },
+  });
+
+/** Every timer that was ever armed is armed again. */
+const keepsItsTimers = (): SimCore => {
+  const armed: Effect[] = [];
+  return wrong((effects) => {
+    const earlier = [...armed];
+    armed.push(...effects.filter(({ kind }) => kind === 'timer'));
+    return [...earlier, ...effects];
+  });
+};
+
+const down = (epoch: number): number => 1000 - epoch;
+
+/** Epochs count down wherever the server is concerned; none is used twice. */
+const servesDownwards = (): SimCore =>
+  wrong(
+    (effects) =>
+      effects.map((effect) =>
+        effect.kind === 'open_gate' || effect.kind === 'step'
+          ? { ...effect, epoch: down(effect.epoch) }
+          : effect,
+      ),
+    (event) =>
+      event.kind === 'step_done' || event.kind === 'server_exited'
+        ? { ...event, epoch: down(event.epoch) }
+        : event,
+  );
+
+const withRecordDown = (effect: Effect): Effect => {
+  if (effect.kind !== 'persist_disk') return effect;
+  const { record } = effect;
+  return { ...effect, record: { ...record, highest_epoch: down(record.highest_epoch) } };
+};
+
+const throwsOnceItHasWon = (): SimCore =>
+  wrong((effects) => {
+    if (effects.some(({ kind }) => kind === 'open_gate')) throw new TypeError('no such field');
+    return effects;
+  });
+
+const broken: readonly (readonly [RuleName, () => SimCore])[] = [
+  ['too-many-effects', keepsItsTimers],
+  ['epoch-fell', servesDownwards],
+  ['disk-epoch-fell', () => wrong((effects) => effects.map(withRecordDown))],
+  ['core-threw', throwsOnceItHasWon],
+];
+
+describe('the judge', () => {
+  it.each(broken)('sees %s, and the shipped core keeps it', { timeout: 120_000 }, (rule, core) => {
+    const seen = new Set<string | undefined>();
+    for (let seed = 1; seed <= 10; seed += 1) {
+      const plan = makePlan(seed, { nodes: 3, profile: 'crashes' });
+      const brokenBy = (under: SimCore) =>
+        runSchedule(plan, { core: under, coverage: emptyCoverage() }).violation?.rule;
+      seen.add(brokenBy(core()));
+      expect(brokenBy(shippedCore)).toBeUndefined();
+    }
+    expect([...seen]).toContain(rule);
+  });
+});
