@@ -242,7 +242,7 @@ export function wipe(world: World, machine: Machine): void {
   machine.disk = null;
   machine.oldDisk = null;
   machine.counted = null;
-  world.judge.recordLost(world, lost);
+  world.judge.recordLost(world, machine, lost);
 }
 
 /** The moment between two effects at which a fault of the plan strikes. */

@@ -65,7 +65,7 @@ export interface Judge {
    * the list was this node alone, nobody else can know its epochs: no rule outlives that, and the
    * schedule ends.
    */
-  recordLost(world: World, lost: DiskRecord | null): void;
+  recordLost(world: World, machine: Machine, lost: DiskRecord | null): void;
   gateOpened(world: World, machine: Machine, epoch: number, deadline: number): void;
   /** This machine's server may have begun to answer. */
   mayAnswer(world: World, machine: Machine): void;
@@ -102,6 +102,13 @@ interface Proposal {
   readonly text: string | null;
 }
 
+/** Whom a machine follows: remembered as long as its record, or its process where it has none. */
+interface Followed {
+  readonly epoch: number;
+  readonly life: number;
+  readonly isRecorded: boolean;
+}
+
 class RuleJudge implements Judge {
   violation: Violation | null = null;
   lastServedAt = 0;
@@ -113,7 +120,7 @@ class RuleJudge implements Judge {
   #tenure: { readonly machine: Machine; readonly epoch: number } | null = null;
   /** Whoever gave the role back last: it is not waited for. */
   #releaser: Machine | null = null;
-  readonly #followed = new Map<Machine, { readonly life: number; readonly epoch: number }>();
+  readonly #followed = new Map<Machine, Followed>();
   readonly #epochs = epochRules();
   readonly #waits = waitRules();
   readonly #revisions: RevisionRules;
@@ -133,7 +140,8 @@ class RuleJudge implements Judge {
     world.ended = true;
   }
 
-  recordLost(world: World, lost: DiskRecord | null): void {
+  recordLost(world: World, machine: Machine, lost: DiskRecord | null): void {
+    this.#followed.delete(machine);
     const known = Math.max(0, ...world.machines.filter(isVoter).map(epochOnDisk));
     const alone = lost?.list.committed && lost.list.members.length === 1;
     if (known > 0 && !(alone && known < lost.highest_epoch)) return;
@@ -202,8 +210,9 @@ class RuleJudge implements Judge {
 
   follows(world: World, machine: Machine, epoch: number): void {
     const before = this.#followed.get(machine);
-    const known = before !== undefined && before.life === machine.life ? before.epoch : 0;
-    this.#followed.set(machine, { life: machine.life, epoch });
+    const isKept = before?.isRecorded === true || before?.life === machine.life;
+    const known = isKept ? before.epoch : 0;
+    this.#followed.set(machine, { epoch, life: machine.life, isRecorded: machine.disk !== null });
     if (epoch >= known) return;
     const text = `${machine.name} follows epoch ${epoch} after epoch ${known}`;
     this.violate(world, 'old-epoch-followed', text);

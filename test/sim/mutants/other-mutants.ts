@@ -265,6 +265,17 @@ const roles: readonly Mutant[] = [
         },
       ],
     },
+    {
+      name: 'epoch-on-disk-not-looked-at',
+      breaks: 'whoever has seen a higher epoch refuses, also after a restart',
+      edits: [
+        {
+          file: follow,
+          find: 'message.epoch < knownEpoch(state)',
+          replace: 'message.epoch < (state.leader?.epoch ?? 0)',
+        },
+      ],
+    },
   ]),
   ...on({ profile: 'cold' }, [
     {

@@ -4,12 +4,13 @@
  */
 import { describe, expect, it } from 'vitest';
 import type { AgentEvent, Effect } from '../../../agent/core/types.ts';
-import type { RuleName } from '../../sim/checks/judge.ts';
+import { judge, type RuleName } from '../../sim/checks/judge.ts';
 import { shippedCore } from '../../sim/core-under-test.ts';
 import { emptyCoverage } from '../../sim/coverage.ts';
 import { makePlan } from '../../sim/plan-maker.ts';
 import { runSchedule } from '../../sim/schedule.ts';
 import { asSimCore, type SimCore } from '../../sim/sim-core.ts';
+import type { Machine, World } from '../../sim/world.ts';
 
 /** The shipped core, which does something else, and may be told something else. */
 const wrong = (
@@ -81,5 +82,24 @@ describe('the judge', () => {
       expect(brokenBy(shippedCore)).toBeUndefined();
     }
     expect([...seen]).toContain(rule);
+  });
+});
+
+describe('whoever has followed an epoch', () => {
+  const record = { version: 1, list: { committed: false } };
+  it.each([
+    ['follows no older one in the same life', { disk: null, life: 1, isWiped: false }, true],
+    ['nor after a restart, for its card knows it', { disk: record, life: 2, isWiped: false }, true],
+    ['may after a restart without a record', { disk: null, life: 2, isWiped: false }, false],
+    ['may with another card', { disk: record, life: 2, isWiped: true }, false],
+  ])('%s', (_what, { disk, life, isWiped }, isBroken) => {
+    const machine = { name: 'pi1', life: 1, disk } as unknown as Machine;
+    const world = { now: 0, trace: null, machines: [] as Machine[] } as unknown as World;
+    const rules = judge(0);
+    rules.follows(world, machine, 5);
+    machine.life = life;
+    if (isWiped) rules.recordLost(world, machine, machine.disk);
+    rules.follows(world, machine, 4);
+    expect(rules.violation?.rule).toBe(isBroken ? 'old-epoch-followed' : undefined);
   });
 });
