@@ -1,6 +1,7 @@
 /** What the simulator's command line says; wrong words are refused with the list of right ones. */
 import { parseArgs } from 'node:util';
 import { defaultThreads } from './crew.ts';
+import { mutants } from './mutants/table.ts';
 import type { ProfileName } from './plan.ts';
 import { type PlotName, plotNames, plots } from './plots/table.ts';
 import { profiles } from './profiles.ts';
@@ -77,6 +78,7 @@ export function readArguments(words: readonly string[]): Answer {
   if (plot !== undefined && !(plot in plots)) {
     wrong.push(`--plot ${plot}: one of ${plotNames.join(', ')}`);
   }
+  wrong.push(...wrongMutant(values.only, values.mutants === true, values.replay !== undefined));
   const given: SimArguments = {
     seed: whole('seed'),
     schedules: whole('schedules'),
@@ -92,4 +94,25 @@ export function readArguments(words: readonly string[]): Answer {
     table: values.table === true,
   };
   return wrong.length > 0 ? { ok: false, text: wrong.join('\n') } : { ok: true, given };
+}
+
+/** What is wrong with `only`: several are hunted by a part of the name, one is replayed by it. */
+function wrongMutant(only: string | undefined, hunts: boolean, replays: boolean): string[] {
+  if (only === undefined) return [];
+  if (!hunts && !replays) return [`--only ${only}: goes with --mutants or --replay`];
+  const isThere = hunts
+    ? mutants.some(({ name }) => name.includes(only))
+    : mutants.some(({ name }) => name === only);
+  if (isThere) return [];
+  const names = mutants.map(({ name }) => name).join(', ');
+  return [`--only ${only}: ${hunts ? 'part of one of' : 'one of'} ${names}`];
+}
+
+/** The words that replay one seed of a run with these. */
+export function replayWords({ nodes, profile, plot }: SimArguments, seed: number): string {
+  const words = ['--replay', String(seed), '--shrink'];
+  if (profile !== null) words.push('--profile', profile);
+  if (nodes !== null) words.push('--nodes', String(nodes));
+  if (plot !== undefined) words.push('--plot', plot);
+  return words.join(' ');
 }

@@ -7,7 +7,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { figure, makeResult, publishResult } from '../lab/result-file.ts';
-import { readArguments, type SimArguments, usage } from './arguments.ts';
+import { readArguments, replayWords, type SimArguments, usage } from './arguments.ts';
 import type { FailedSeed } from './batch.ts';
 import { type CampaignReport, runCampaign } from './campaign.ts';
 import { containmentTable } from './containment.ts';
@@ -61,7 +61,7 @@ async function many(given: SimArguments): Promise<number> {
   if (failing !== undefined) {
     const story = await tell(failing.seed, wishesOf(given), { small: true, last: 60 });
     say(`\nthe first failing seed, shrunk:\n${story.text}`);
-    say(`\nreplay: npm run sim -- --replay ${failing.seed} --shrink`);
+    say(`\nreplay: npm run sim -- ${replayWords(given, failing.seed)}`);
   }
   say(`${schedules - inside.length} passed, ${inside.length} failed`);
   return inside.length === 0 ? 0 : 1;

@@ -3,7 +3,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { readArguments } from '../../sim/arguments.ts';
+import { readArguments, replayWords } from '../../sim/arguments.ts';
 import { runBatch } from '../../sim/batch.ts';
 import { addContainment, containmentTable, emptyContainment } from '../../sim/containment.ts';
 import { shippedCore } from '../../sim/core-under-test.ts';
@@ -250,5 +250,30 @@ describe('the parts', () => {
     expect(wrong).toMatchObject({ ok: false });
     expect(JSON.stringify(wrong)).toContain('one of calm');
     expect(readArguments(['--sede', '1'])).toMatchObject({ ok: false });
+  });
+
+  it('mutants that do not exist are refused, and those that do are named', () => {
+    for (const words of [
+      ['--mutants', '--only', 'no-silense'],
+      ['--replay', '7', '--only', 'silence'],
+      ['--replay', '7', '--only', 'no-silense'],
+    ]) {
+      const answer = readArguments(words);
+      expect(answer).toMatchObject({ ok: false });
+      expect(JSON.stringify(answer)).toContain('no-silence');
+    }
+    expect(readArguments(['--only', 'no-silence'])).toMatchObject({ ok: false });
+    for (const mode of [['--mutants'], ['--replay', '7']]) {
+      expect(readArguments([...mode, '--only', 'no-silence'])).toMatchObject({ ok: true });
+    }
+  });
+
+  it('the words of a replay make the same schedule', () => {
+    const wishes = ['--profile', 'aimed', '--nodes', '5', '--plot', 'old-epoch'];
+    const given = readArguments(wishes);
+    if (!given.ok) throw new Error(given.text);
+    const again = readArguments(replayWords(given.given, 9).split(' '));
+    const { nodes, profile, plot } = given.given;
+    expect(again).toMatchObject({ ok: true, given: { replay: 9, nodes, profile, plot } });
   });
 });
