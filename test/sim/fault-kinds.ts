@@ -86,3 +86,17 @@ export const faultNumber: Readonly<Record<FaultKind, number>> = Object.fromEntri
 ) as Record<FaultKind, number>;
 export const isBeyond = (kind: FaultKind): boolean => faultKinds[kind].class === 'beyond';
 export const beyondKinds: readonly FaultKind[] = faultNames.filter(isBeyond);
+
+/** Faults of the whole cluster; everything else hits one machine. */
+const ofTheWorld: ReadonlySet<FaultKind> = new Set([
+  'partition',
+  'loss',
+  'delay',
+  'duplicate',
+  'brokers_down',
+  'broker_lies',
+  'ranking',
+  'cold_start',
+]);
+
+export const isOfTheWorld = (kind: FaultKind): boolean => ofTheWorld.has(kind);

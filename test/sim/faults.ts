@@ -9,24 +9,12 @@
 import type { Instant } from '../../shared/time/duration.ts';
 import { noteStrike } from './containment.ts';
 import { cover, type PhaseName } from './coverage.ts';
-import type { FaultKind } from './fault-kinds.ts';
+import { type FaultKind, isOfTheWorld } from './fault-kinds.ts';
 import { lastingMachineFaults, momentsOfMachines } from './machine-faults.ts';
 import { lastingNetworkFaults, momentsOfTheCluster } from './network-faults.ts';
 import type { PlannedFault } from './plan.ts';
 import { armTrigger } from './triggers.ts';
 import { bootClock, disturb, happening, type Machine, machineOf, type World } from './world.ts';
-
-/** Faults of the whole cluster; everything else hits one machine. */
-const ofTheWorld: ReadonlySet<FaultKind> = new Set([
-  'partition',
-  'loss',
-  'delay',
-  'duplicate',
-  'brokers_down',
-  'broker_lies',
-  'ranking',
-  'cold_start',
-]);
 
 /** A fault of one moment. */
 export type Moment = (world: World, fault: PlannedFault, machine: Machine) => void;
@@ -68,7 +56,7 @@ function planNext(world: World, struck: PlannedFault): void {
 export function strike(world: World, fault: PlannedFault): void {
   const machine = targetOf(world, fault);
   planNext(world, fault);
-  cover(world.coverage, fault.kind, ofTheWorld.has(fault.kind) ? 'world' : phaseOf(world, machine));
+  cover(world.coverage, fault.kind, isOfTheWorld(fault.kind) ? 'world' : phaseOf(world, machine));
   world.trace?.note(world, machine, `FAULT #${fault.index} ${fault.kind}`);
   disturb(world);
   noteStrike(world, fault);

@@ -78,7 +78,7 @@ function summarise(report: CampaignReport, given: SimArguments): void {
   const { seen, of } = covered(coverage);
   say(
     `${schedules} schedules in ${seconds.toFixed(1)} s: ${(schedules / seconds).toFixed(0)}/s; ` +
-      `${faults} faults injected, ${seen} of ${of} pairs of fault and phase seen`,
+      `${faults} faults injected, ${seen} of ${of} reachable pairs of fault and phase seen`,
   );
   say(countNames.map((name) => `${name} ${coverage.counts[name]}`).join(', '));
   if (given.table) say(`\n${coverageTable(coverage)}\n`);

@@ -1,4 +1,8 @@
-/** Every row of the table at the end of LEASE.md, "Errors that must be caught". */
+/**
+ * The 28 errors in the 23 rows of the table at the end of LEASE.md, "Errors that must be caught",
+ * and three more against the same rules: `prepare-heard-during-a-lease`, `older-list-accepted` and
+ * `epoch-of-another-owner`.
+ */
 import { type Mutant, on } from './edits.ts';
 
 const voter = 'agent/core/lease/voter.ts';
