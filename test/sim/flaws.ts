@@ -16,8 +16,6 @@ export const noFlaws = {
   fenceForgotten: false,
   /** The server starts without asking the gate. */
   startIgnoresGate: false,
-  /** `install_datastore` leaves out the raise. */
-  raiseLeftOut: false,
   /** Synced writes happen after the answer: a power cut takes the last one back. */
   diskWrittenLate: false,
   /** The record of epochs is kept in memory only: a power cut takes it back to the first one. */
@@ -28,10 +26,6 @@ export const noFlaws = {
   failedWriteIgnored: false,
   /** The last revisions are reported as sent although they were not. */
   lastRevisionsNotSent: false,
-  /** A receiver keeps the rows that its new master does not have. */
-  cutBackSkipped: false,
-  /** A receiver resumes after its own last number, whatever stands there. */
-  resumesByNumber: false,
 };
 
 export type Flaws = Readonly<typeof noFlaws>;

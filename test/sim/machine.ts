@@ -8,7 +8,7 @@ import type { StartFacts } from '../../agent/core/types.ts';
 import type { WallTime } from '../../shared/time/duration.ts';
 import { feed, forgetTimers, resume } from './agent-process.ts';
 import { stopNow, strayStart } from './server.ts';
-import { cutTo, factsOf, headOf, type Segment } from './store.ts';
+import { copyOf, cutTo, factsOf, headOf, type Segment } from './store.ts';
 import { settleWrites } from './stream.ts';
 import {
   bootClock,
@@ -55,7 +55,7 @@ export function powerOff(world: World, machine: Machine, back: number): void {
 function loseUnsynced(world: World, machine: Machine): void {
   const { store } = machine;
   if (store.source === 'replica') {
-    store.chain = store.saved;
+    Object.assign(store, store.saved);
     if (store.chain.length === 0) store.source = 'none';
     return;
   }
@@ -188,7 +188,7 @@ export function goOff(world: World, machine: Machine, power: number, back: numbe
   const { store } = machine;
   settleWrites(world, machine);
   store.dirty = false;
-  store.saved = store.chain;
+  store.saved = copyOf(store);
   powerOff(world, machine, back);
 }
 

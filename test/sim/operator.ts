@@ -66,7 +66,7 @@ function nobodyKnowsMore(world: World, machine: Machine): boolean {
 
 /** Nobody holds a single row, in memory or on a card. */
 const isEmpty = (world: World): boolean =>
-  world.machines.every(({ store }) => headOf(store.chain) === 0 && headOf(store.saved) === 0);
+  world.machines.every(({ store }) => headOf(store.chain) === 0 && headOf(store.saved.chain) === 0);
 
 const waitsForRows = (machine: Machine): boolean =>
   isAwake(machine) &&

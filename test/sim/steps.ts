@@ -4,14 +4,14 @@
  *
  * Jobs of the unit manager (start, stop) go on without the agent; copying files does not.
  */
-import type { Effect, Step } from '../../agent/core/types.ts';
+import type { DatastoreFacts, Effect, Step } from '../../agent/core/types.ts';
 import { feed } from './agent-process.ts';
 import { noteEnd } from './containment.ts';
 import { canStream } from './network.ts';
 import { orderStart } from './server.ts';
 import { durations } from './step-times.ts';
-import { beginTenure, commonHead, epochOf, headOf } from './store.ts';
-import { settleWrites } from './stream.ts';
+import { beginTenure, commonHead, emptyStore, factsOf, headOf } from './store.ts';
+import { copyTo, settleWrites } from './stream.ts';
 import { disturb, happening, isAwake, type Machine, machineOf, type World } from './world.ts';
 
 export type StepEffect = Extract<Effect, { kind: 'step' }>;
@@ -99,11 +99,11 @@ function install(
   // The database of a running server is not to be touched.
   if (machine.server.running) return null;
   world.tenures += 1;
-  const base = from === 'none' ? [] : store.chain;
-  store.chain = beginTenure(base, world.tenures, epoch, raise && !world.flaws.raiseLeftOut);
+  const base = from === 'none' ? emptyStore() : store;
+  store.saved = beginTenure(base, { tenure: world.tenures, epoch, raise });
+  Object.assign(store, store.saved);
   world.judge.began(store.chain);
   if (raise) world.coverage.counts.raises += 1;
-  store.saved = store.chain;
   store.source = 'server';
   store.unclean = false;
   const begun = store.chain[store.chain.length - 1];
@@ -137,33 +137,16 @@ function sendLast(world: World, machine: Machine, to: string): Done | null {
   const reachable = isAwake(receiver) && receiver !== machine;
   if (!reachable || !canStream(world, machine.index, receiver.index)) return null;
   if (receiver.follow?.master !== machine.index || receiver.server.running) return null;
+  copyTo(world, machine, receiver, 0);
   const { chain } = machine.store;
-  receiver.store.chain = chain;
-  receiver.store.source = 'replica';
-  receiver.store.unclean = false;
-  feedFacts(world, receiver);
-  feed(world, machine, {
-    kind: 'acknowledged',
-    receiver: receiver.name,
-    lineageEpoch: epochOf(chain),
-    revision: headOf(chain),
-  });
   return commonHead(chain, receiver.store.chain) === headOf(chain) ? last : null;
 }
 
 /** Tells a node's core how far its own copy goes. */
-export function feedFacts(world: World, machine: Machine): void {
-  const { chain, unclean, source } = machine.store;
-  const end = chain[chain.length - 1];
-  feed(world, machine, {
-    kind: 'datastore',
-    facts: {
-      lineageEpoch: end === undefined ? 0 : end.epoch,
-      revision: headOf(chain),
-      clean: !unclean,
-      source,
-    },
-  });
+export function feedFacts(world: World, machine: Machine): DatastoreFacts {
+  const facts = factsOf(machine.store);
+  feed(world, machine, { kind: 'datastore', facts });
+  return facts;
 }
 
 /** The outcome of a job of the unit manager, to whoever waits for it in this life of the agent. */

@@ -5,8 +5,13 @@
  * unique in a schedule), so two stores hold the same rows exactly as far as their chains agree, and
  * a number that was used twice shows as two tenures. Segments are replaced, never changed: copies
  * of a chain are copies of an array.
+ *
+ * The chain is the truth, which nobody in the simulation sees. What a node knows of it is the
+ * lineage table beside it, of the shipped form and read by the shipped functions.
  */
 import type { DatastoreFacts } from '../../agent/core/types.ts';
+import type { Lineage } from '../../agent/stream/api.ts';
+import { fillerRevision, lineageUpTo, positionOf } from '../../agent/stream/lineage.ts';
 
 export interface Segment {
   readonly tenure: number;
@@ -18,10 +23,17 @@ export interface Segment {
 
 export type Chain = readonly Segment[];
 
-export interface Store {
+/** Rows and table are in one file: whatever happens to it, both are of one moment. */
+export interface Copy {
+  readonly chain: Chain;
+  readonly lineage: Lineage;
+}
+
+export interface Store extends Copy {
   chain: Chain;
+  lineage: Lineage;
   /** What would be found on the disk after a reboot (a replica is in RAM, saved rarely). */
-  saved: Chain;
+  saved: Copy;
   source: DatastoreFacts['source'];
   /** Server files in use since the last clean stop. */
   dirty: boolean;
@@ -29,9 +41,11 @@ export interface Store {
   unclean: boolean;
 }
 
+const nothing: Copy = { chain: [], lineage: [] };
+
 export const emptyStore = (): Store => ({
-  chain: [],
-  saved: [],
+  ...nothing,
+  saved: nothing,
   source: 'none',
   dirty: false,
   unclean: false,
@@ -42,17 +56,36 @@ export function headOf(chain: Chain): number {
   return last === undefined ? 0 : last.last;
 }
 
+/** Epoch under which the last row was written. */
 export function epochOf(chain: Chain): number {
   const last = chain[chain.length - 1];
-  return last === undefined ? 0 : last.epoch;
+  if (last === undefined) return 0;
+  return isEmpty(last) ? (chain[chain.length - 2]?.epoch ?? 0) : last.epoch;
 }
 
-export const factsOf = (store: Store): DatastoreFacts => ({
-  lineageEpoch: epochOf(store.chain),
-  revision: headOf(store.chain),
-  clean: !store.unclean,
-  source: store.source,
-});
+const isEmpty = ({ first, last }: Segment): boolean => last < first;
+
+/** Only the last segment can be empty: of a server that has not written yet. */
+function withoutEmptyEnd(chain: Chain): Chain {
+  const last = chain[chain.length - 1];
+  return last !== undefined && isEmpty(last) ? chain.slice(0, -1) : chain;
+}
+
+export function factsOf({ chain, lineage, unclean, source }: Store): DatastoreFacts {
+  const { lineageEpoch, revision } = positionOf(lineage, headOf(chain));
+  return { lineageEpoch, revision, clean: !unclean, source };
+}
+
+/** Stands for the digest of a row: rows of one number are the same when one tenure wrote them. */
+export function digestAt(chain: Chain, revision: number): string | null {
+  for (let i = chain.length - 1; i >= 0; i -= 1) {
+    const { tenure, first, last } = chain[i] as Segment;
+    if (first <= revision && revision <= last) return String(tenure);
+  }
+  return null;
+}
+
+export const copyOf = ({ chain, lineage }: Copy): Copy => ({ chain, lineage });
 
 /** The rows up to `revision`. */
 export function cutTo(chain: Chain, revision: number): Chain {
@@ -77,12 +110,48 @@ export function commonHead(a: Chain, b: Chain): number {
   return common;
 }
 
-/** A new server life on these rows; DESIGN section 4, "Raise on loss". */
-export function beginTenure(chain: Chain, tenure: number, epoch: number, raise: boolean): Chain {
+/** Removes the rows above `keep`, and what the table says of them (replica.ts). */
+export function cutBack(store: Store, keep: number): void {
+  store.chain = cutTo(store.chain, keep);
+  store.lineage = lineageUpTo(store.lineage, keep);
+}
+
+/** `own`, and after its last number the rows that `theirs` has, up to `upTo`. */
+export function extend(own: Chain, theirs: Chain, upTo: number): Chain {
+  const head = headOf(own);
+  if (upTo <= head) return own;
+  const extended = withoutEmptyEnd(own).slice();
+  for (const segment of theirs) {
+    if (segment.last <= head || segment.first > upTo) continue;
+    const last = Math.min(segment.last, upTo);
+    const end = extended[extended.length - 1];
+    if (end?.tenure === segment.tenure) extended[extended.length - 1] = { ...end, last };
+    else extended.push({ ...segment, first: Math.max(segment.first, head + 1), last });
+  }
+  return extended;
+}
+
+/** A new server life on these rows, as adapters/datastore/prepare.ts makes them ready. */
+export function beginTenure(
+  { chain, lineage }: Copy,
+  { tenure, epoch, raise }: { tenure: number; epoch: number; raise: boolean },
+): Copy {
   const head = headOf(chain);
-  if (!raise) return [...chain, { tenure, epoch, first: head + 1, last: head }];
-  const filler = Math.max(head + 1_000_000, epoch * 1e10);
-  return [...chain, { tenure, epoch, first: filler, last: filler }];
+  const first = raise ? fillerRevision(head, epoch) : head + 1;
+  const entry = {
+    epoch,
+    firstRevision: first,
+    lastTakenOver: head,
+    // Nothing is compacted in the simulation.
+    markBefore: raise ? 0 : null,
+  };
+  return {
+    chain: [...withoutEmptyEnd(chain), { tenure, epoch, first, last: raise ? first : head }],
+    // By first revision, of which the table holds each once.
+    lineage: [...lineage.filter(({ firstRevision }) => firstRevision !== first), entry].sort(
+      (a, b) => a.firstRevision - b.firstRevision,
+    ),
+  };
 }
 
 /** Writes `count` more rows. */

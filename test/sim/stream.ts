@@ -2,13 +2,14 @@
  * The revision stream, coarsely: a serving master writes, receivers that follow it and can be
  * reached have everything up to a short while ago.
  *
- * A receiver's copy is cut back to what it has in common with the master before it goes on
- * (DESIGN section 4, lineage). Told to the cores once per interval, as the shell throttles it.
+ * What of it a receiver keeps, and what it is sent, stands in carry.ts. Told to the cores once per
+ * interval, as the shell throttles it.
  */
 import { feed } from './agent-process.ts';
+import { carry } from './carry.ts';
 import { canStream } from './network.ts';
 import { feedFacts } from './steps.ts';
-import { type Chain, commonHead, cutTo, epochOf, grow, headOf } from './store.ts';
+import { grow, headOf } from './store.ts';
 import { happening, type Machine, type World } from './world.ts';
 
 /** Counts the rows written since the last look; a frozen machine writes nothing. */
@@ -38,7 +39,8 @@ export function streamTick(world: World, master: Machine, life: number): void {
   feedFacts(world, master);
   for (const receiver of world.machines) {
     if (receiver !== master && receives(world, master, receiver)) {
-      copyTo(world, master, receiver);
+      const lag = Math.floor(world.random.between(0, 60) * server.writesPerMs);
+      copyTo(world, master, receiver, lag);
     }
   }
 }
@@ -53,42 +55,13 @@ function receives(world: World, master: Machine, receiver: Machine): boolean {
   return canStream(world, master.index, receiver.index);
 }
 
-const isFlawed = ({ flaws }: World): boolean => flaws.cutBackSkipped || flaws.resumesByNumber;
-
-/** What a receiver ends up with that does not compare lineages (mutants only). */
-function keepTooMuch(world: World, own: Chain, theirs: Chain): Chain {
-  if (world.flaws.resumesByNumber) {
-    const head = headOf(own);
-    const further = theirs.filter((segment) => segment.last > head);
-    return [...own, ...further.filter((segment) => segment.first > head)];
-  }
-  return theirs.map((segment, i) => {
-    const mine = own[i];
-    const isLonger = mine?.tenure === segment.tenure && mine.last > segment.last;
-    return isLonger && i < theirs.length - 1 ? mine : segment;
-  });
-}
-
-function copyTo(world: World, master: Machine, receiver: Machine): void {
-  const { chain } = master.store;
-  const lag = Math.floor(world.random.between(0, 60) * master.server.writesPerMs);
-  const common = commonHead(chain, receiver.store.chain);
+/** What the stream between these two carries now, but for the newest `lag` revisions. */
+export function copyTo(world: World, master: Machine, receiver: Machine, lag: number): void {
   const { store } = receiver;
-  const upTo = Math.max(common, headOf(chain) - lag);
-  if (store.source !== 'replica' || epochOf(store.chain) !== epochOf(chain)) {
-    // A change of master is when a replica is written to the disk.
-    store.saved = cutTo(chain, upTo);
-  }
-  const taken = upTo === headOf(chain) ? chain : cutTo(chain, upTo);
-  store.chain = isFlawed(world) ? keepTooMuch(world, store.chain, taken) : taken;
+  if (!carry(master.store, store, lag)) return;
   store.source = 'replica';
   store.unclean = false;
   store.dirty = false;
-  feedFacts(world, receiver);
-  feed(world, master, {
-    kind: 'acknowledged',
-    receiver: receiver.name,
-    lineageEpoch: epochOf(store.chain),
-    revision: headOf(store.chain),
-  });
+  const { lineageEpoch, revision } = feedFacts(world, receiver);
+  feed(world, master, { kind: 'acknowledged', receiver: receiver.name, lineageEpoch, revision });
 }

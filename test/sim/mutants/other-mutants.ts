@@ -16,6 +16,12 @@ const follow = 'agent/core/follow.ts';
 const voter = 'agent/core/lease/voter.ts';
 const vacancy = 'agent/core/lease/vacancy.ts';
 const positions = 'agent/core/lease/positions.ts';
+const lineage = 'agent/stream/lineage.ts';
+const rowNotCompared: Edit = {
+  file: 'agent/stream/greeting.ts',
+  find: 'if (hello.digest === null) return true;',
+  replace: 'return true;',
+};
 
 const fences: readonly Mutant[] = [
   ...on({ profile: 'fencing' }, [
@@ -75,17 +81,42 @@ const fences: readonly Mutant[] = [
 ];
 
 const stream: readonly Mutant[] = [
+  // Lineage and digest cover each other: each of the two alone keeps foreign rows out.
   {
     name: 'cut-back-skipped',
     breaks: 'lineage: the receiver is cut back to the common epoch',
-    edits: [flaw('cutBackSkipped')],
+    edits: [
+      {
+        file: lineage,
+        find: "return { kind: 'cut', keep };",
+        replace: "return { kind: 'resume' };",
+      },
+      rowNotCompared,
+    ],
   },
   {
     name: 'resume-by-number-alone',
-    breaks: 'resume by digest',
-    edits: [flaw('resumesByNumber')],
+    breaks: 'resume by lineage and digest',
+    edits: [
+      {
+        file: lineage,
+        find: 'const keep = commonEnd(master, receiver);',
+        replace: 'const keep = Math.min(master.head, receiver.head);',
+      },
+      rowNotCompared,
+    ],
   },
-  { name: 'raise-left-out', breaks: 'raise on loss', edits: [flaw('raiseLeftOut')] },
+  {
+    name: 'raise-left-out',
+    breaks: 'raise on loss',
+    edits: [
+      {
+        file: lineage,
+        find: 'const filler = Math.max(last + RAISE_STEP, epoch * EPOCH_RANGE);',
+        replace: 'const filler = last + 1;',
+      },
+    ],
+  },
   {
     name: 'unclean-start-taken-for-clean',
     breaks: 'an unclean boot is a lossy start',
