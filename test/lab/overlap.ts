@@ -3,10 +3,10 @@
  * say of themselves.
  *
  * Every answer is a node and a moment. Answers of one node that follow each other within `gap` form
- * one stretch of serving; probes ask every node each 20 ms, so a server that lives is never silent
- * for long. Two stretches of different nodes that touch are an overlap. A single late answer of an
- * old server inside the other's stretch is enough (a thawed server has been seen to take a write
- * 14 ms after the thaw), and one answer of each at the same moment is too.
+ * one stretch of serving; probes ask every node each 50 ms or oftener, so a server that lives is
+ * never silent for long. Two stretches of different nodes that touch are an overlap. A single late
+ * answer of an old server inside the other's stretch is enough (a thawed server has been seen to
+ * take a write 14 ms after the thaw), and one answer of each at the same moment is too.
  *
  * It does not see a server that answers nobody who writes a line, and it trusts one wall clock:
  * all servers of a process lab run on one machine.

@@ -1,9 +1,14 @@
 /**
- * Asks every node's API each 20 ms from outside whether it answers: who serves, and since when, is
- * taken from here and from the access logs, never from what the daemons say.
+ * Asks every node's API from outside whether it answers: who serves, and since when, is taken from
+ * here and from the access logs, never from what the daemons say.
  *
- * A node that refuses connections is only knocked at (TCP), so that the probes of idle nodes cost
- * next to nothing. One question per node is under way at a time.
+ * A node that answers at once is asked each 20 ms, over connections that are kept; one that lets a
+ * question wait is asked anew each 40 ms, whatever becomes of those before: where packets are
+ * dropped or a machine hangs is where a second server would show. Each question ends after a
+ * second, so at most 40 of a node are open. A node that refuses connections is only knocked at
+ * (TCP), so that the probes of idle nodes cost next to nothing.
+ *
+ * It looks as often as its own process gets a processor. What it saw is kept run by run.
  */
 import { connect } from 'node:net';
 import { type ApiClient, apiClient } from './api-client.ts';
@@ -12,13 +17,28 @@ import type { Answer } from './overlap.ts';
 import type { WatchedNode } from './watched.ts';
 
 export const PROBE_PERIOD_MS = 20;
-/** A server that says nothing for this long is asked anew. */
+/** So old must a question be that waits, before there is another: every second period has one. */
+const LEAST_WAIT_MS = 25;
+/** A question that nobody answers for this long has ended. */
 const TIMEOUT_MS = 1000;
 const READY = 200;
+
+/** Questions of one node that followed each other and ended alike. */
+export interface Observation {
+  readonly node: string;
+  /** `status 200`, `open, no answer`, `no connection`, or the name of the error. */
+  readonly answer: string;
+  /** When the first was asked and the last ended, wall clock in ms. */
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly questions: number;
+}
 
 export interface Probes {
   /** Every answer of any status so far. */
   answers(): readonly Answer[];
+  /** Every question so far, by the beginning of its run. */
+  observations(): readonly Observation[];
   /** Wall ms of the first 200 of /readyz at or after `sinceMs`, from any node but `without`. */
   firstReady(sinceMs: number, without?: string): { node: string; atMs: number } | null;
   /** Wall ms of the last answer of a node before `untilMs`; null when it never answered. */
@@ -34,23 +54,27 @@ interface Seen {
   readonly status: number;
 }
 
-/** Whether somebody listens. */
-const knock = (address: string): Promise<boolean> =>
+/** Whether somebody listens: null, or why not. */
+const knock = (address: string): Promise<string | null> =>
   new Promise((resolve) => {
     const socket = connect({ host: address, port: API_PORT, timeout: TIMEOUT_MS });
-    const end = (open: boolean) => () => {
+    const end = (why: string | null): void => {
       socket.destroy();
-      resolve(open);
+      resolve(why);
     };
-    socket.once('connect', end(true)).once('error', end(false)).once('timeout', end(false));
+    socket.once('connect', () => end(null));
+    socket.once('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+    socket.once('timeout', () => end('no connection'));
   });
 
 class Prober {
   readonly #node: WatchedNode;
   readonly #client: ApiClient;
   readonly #seen: Seen[];
+  readonly #runs: Observation[] = [];
   #answered = false;
-  #busy = false;
+  #open = 0;
+  #askedMs = Number.NEGATIVE_INFINITY;
 
   constructor(node: WatchedNode, seen: Seen[]) {
     this.#node = node;
@@ -58,20 +82,41 @@ class Prober {
     this.#seen = seen;
   }
 
-  ask(): void {
-    if (this.#busy) return;
-    this.#busy = true;
-    void this.#once().finally(() => {
-      this.#busy = false;
-    });
+  get runs(): readonly Observation[] {
+    return this.#runs;
   }
 
-  async #once(): Promise<void> {
-    if (!this.#answered && !(await knock(this.#node.place.address))) return;
-    const question = { method: 'GET', path: '/readyz', timeoutMs: TIMEOUT_MS };
+  ask(): void {
+    const askedMs = Date.now();
+    if (this.#open > 0 && Math.abs(askedMs - this.#askedMs) < LEAST_WAIT_MS) return;
+    this.#askedMs = askedMs;
+    this.#open += 1;
+    void this.#once(askedMs)
+      .then((answer) => this.#keep(answer, askedMs))
+      .finally(() => {
+        this.#open -= 1;
+      });
+  }
+
+  async #once(askedMs: number): Promise<string> {
+    const shut = this.#answered ? null : await knock(this.#node.place.address);
+    if (shut !== null) return shut;
+    const timeoutMs = Math.max(1, askedMs + TIMEOUT_MS - Date.now());
+    const question = { method: 'GET', path: '/readyz', timeoutMs };
     const { status, atMs } = await this.#client.call(question);
     this.#answered = status !== 0;
-    if (this.#answered) this.#seen.push({ node: this.#node.name, atMs, status });
+    if (!this.#answered) return 'open, no answer';
+    this.#seen.push({ node: this.#node.name, atMs, status });
+    return `status ${status}`;
+  }
+
+  #keep(answer: string, askedMs: number): void {
+    const [last, toMs] = [this.#runs.at(-1), Date.now()];
+    if (last?.answer === answer) {
+      this.#runs[this.#runs.length - 1] = { ...last, toMs, questions: last.questions + 1 };
+    } else {
+      this.#runs.push({ node: this.#node.name, answer, fromMs: askedMs, toMs, questions: 1 });
+    }
   }
 
   close(): void {
@@ -88,6 +133,7 @@ export const startProbes = (nodes: readonly WatchedNode[]): Probes => {
   const ready = (one: Seen): boolean => one.status === READY;
   return {
     answers: () => seen.map(({ node, atMs }) => ({ node, atUs: atMs * 1000 })),
+    observations: () => probers.flatMap(({ runs }) => runs).toSorted((a, b) => a.fromMs - b.fromMs),
     firstReady: (sinceMs, without) =>
       seen.find((one) => one.atMs >= sinceMs && one.node !== without && ready(one)) ?? null,
     lastAnswer: (node, untilMs = Number.POSITIVE_INFINITY) =>

@@ -50,6 +50,12 @@ interface Outcome {
 const journalOf = (machine: Machine): Promise<string> =>
   machine.call('journalctl', '--boot', '--output=short-precise', '--no-pager').catch(() => '');
 
+/** Everything that the observer on the bridge saw, as lines of JSON. */
+const keepObserver = (stage: Stage, folder: string): void => {
+  const lines = stage.probes.observations().map((one) => `${JSON.stringify(one)}\n`);
+  writeFileSync(join(folder, 'observer.jsonl'), lines.join(''));
+};
+
 /** `most`: ends it, and gives the highest load per core meanwhile. */
 const watchLoad = (): { most(): number } => {
   let most = loadPerCore();
@@ -175,6 +181,7 @@ export class Player {
     }
     const folder = join(this.#plan.failures, label);
     mkdirSync(folder, { recursive: true });
+    keepObserver(stage, folder);
     for (const machine of stage.fleet.machines) {
       if (existsSync(machine.console)) cpSync(machine.console, join(folder, `${machine.name}.log`));
       // The console knows no times; the journal ends with the power.
@@ -205,6 +212,7 @@ export class Player {
     if (stage === null) return;
     await stage.close();
     this.#untold.push(...stage.newOverlaps());
-    if (!this.#plan.options.keep) rmSync(stage.fleet.folder, { recursive: true, force: true });
+    if (this.#plan.options.keep) keepObserver(stage, stage.fleet.folder);
+    else rmSync(stage.fleet.folder, { recursive: true, force: true });
   }
 }

@@ -1,0 +1,50 @@
+/** The observer must look at a node that hangs as often as at one that answers. */
+import { once } from 'node:events';
+import { createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, expect, test } from 'vitest';
+import { API_PORT } from '../../lab/layout.ts';
+import { type Probes, startProbes } from '../../lab/probes.ts';
+import type { WatchedNode } from '../../lab/watched.ts';
+
+/** Loopback addresses that no layout hands out. */
+const HANGS = '127.213.0.1';
+const REFUSES = '127.213.0.2';
+const WATCHED_MS = 1600;
+
+const nodeAt = (name: string, address: string): WatchedNode =>
+  ({ name, on: true, place: { address } }) as WatchedNode;
+
+const sockets = new Set<Socket>();
+let server: Server | null = null;
+let probes: Probes | null = null;
+afterEach(() => {
+  probes?.stop();
+  server?.close();
+  for (const socket of sockets) socket.destroy();
+});
+
+test('a node that takes connections and says nothing is asked on, within bounds', async () => {
+  const begun: number[] = [];
+  let most = 0;
+  server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+    // A knock sends nothing; a question does.
+    socket.once('data', () => begun.push(performance.now()));
+    most = Math.max(most, sockets.size);
+  }).listen(API_PORT, HANGS);
+  await once(server, 'listening');
+  probes = startProbes([nodeAt('node1', HANGS), nodeAt('node2', REFUSES)]);
+  await sleep(WATCHED_MS);
+  // One at a time would be two.
+  expect(begun.length).toBeGreaterThan(WATCHED_MS / 100);
+  expect(most).toBeLessThanOrEqual(45);
+  const [hanging, refusing, ...others] = probes.observations();
+  expect(others).toEqual([]);
+  expect([hanging, refusing].map((one) => [one?.node, one?.answer]).toSorted()).toEqual([
+    ['node1', 'open, no answer'],
+    ['node2', 'ECONNREFUSED'],
+  ]);
+  expect(Math.min(...[hanging, refusing].map((one) => one?.questions ?? 0))).toBeGreaterThan(3);
+});
