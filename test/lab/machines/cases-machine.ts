@@ -163,6 +163,31 @@ const leftOut = async (stage: Stage, old: Machine): Promise<string[]> => {
   return [`the new server goes on with revision ${to} after ${from}`];
 };
 
+/** Longer than a server takes to answer. */
+const STARTED_MS = 3000;
+
+/** A person starts the server of a receiver by hand: nothing may run, and nobody answer. */
+const gateRefuses = async (stage: Stage, machine: Machine): Promise<string[]> => {
+  const [unit, twin] = UNITS;
+  const wrong: string[] = [];
+  const atMs = Date.now();
+  await machine.call('systemctl', 'unmask', '--runtime', unit);
+  await machine.call('systemctl', 'start', '--no-block', unit);
+  const result = await untilProperty(machine, unit, 'Result', 'exec-condition');
+  if (result !== 'exec-condition') wrong.push(`the gate did not refuse ${unit} (${result})`);
+  await sleep(STARTED_MS);
+  if ((await mainPid(machine, unit)) !== 0) wrong.push(`${unit} runs on ${machine.name}`);
+  const answers = answersOf(stage, machine, atMs);
+  if (answers > 0) wrong.push(`${machine.name}, a receiver, answered ${answers} times`);
+  stage.tell(`${unit} was started by hand on ${machine.name}: ${result}`);
+  await machine.call('systemctl', 'stop', unit);
+  await machine.call('systemctl', 'mask', '--runtime', unit);
+  // The twins exclude each other: it had to end for the try.
+  await machine.call('systemctl', 'start', '--no-block', twin);
+  await stage.settled();
+  return wrong;
+};
+
 const reboot = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();
   const atMs = await old.reboot();
@@ -172,6 +197,7 @@ const reboot = async (stage: Stage): Promise<CaseReport> => {
   const state = (await old.call('sh', '-c', 'systemctl is-enabled k3s.service || true')).trim();
   const wrong = state === 'enabled' ? ['k3s.service of the old server is enabled'] : [];
   wrong.push(...shutdownOrder(old), ...(await leftOut(stage, old)));
+  wrong.push(...(await gateRefuses(stage, old)));
   // An orderly end hands every revision over: nothing at all may be lost.
   return { gapMs, lossesAtMs: null, wrong };
 };
