@@ -28,7 +28,8 @@ export interface Operation {
 /** Key → number of the last operation that its object shows; a missing key is absent. */
 export type ServerState = ReadonlyMap<string, number>;
 
-const RECENT_MS = 250;
+/** A replica may be so far behind. */
+export const RECENT_MS = 250;
 
 export interface Losses {
   readonly old: readonly Operation[];

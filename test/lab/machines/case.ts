@@ -34,6 +34,8 @@ export interface Case {
   readonly play: (stage: Stage) => Promise<CaseReport>;
 }
 
+export const SERVER_DB = '/var/lib/rancher/k3s/server/db';
+
 /** An answer may be on its way to us at the moment of the fault. */
 export const IN_FLIGHT_MS = 500;
 /**

@@ -1,7 +1,9 @@
 /** Cases of cards, of several machines at once, and of a server that does not run. */
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Acknowledgement } from '../workload.ts';
 import { answersOf, type Case, type CaseReport, IN_FLIGHT_MS, WATCH_MS } from './case.ts';
+import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
 const STALL_MS = 20_000;
@@ -51,6 +53,17 @@ const cutReceivers = async (stage: Stage): Promise<CaseReport> => {
   return { gapMs: null, lossesAtMs: atMs, wrong };
 };
 
+/** `server_restarts`, by default. */
+const RESTARTS = 3;
+
+/** How often the agent has tried to go on with the server that ended, in its own words. */
+const triesOf = async (machine: Machine, sinceMs: number): Promise<string[]> => {
+  const since = `--since=@${Math.floor(sinceMs / 1000)}`;
+  const unit = '--unit=baton-agent.service';
+  const words = await machine.call('journalctl', unit, since, '--output=cat', '--no-pager');
+  return [...new Set(words.match(/restart \d+ of \d+/g) ?? [])];
+};
+
 const crashLoop = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();
   const program = old.path('/usr/local/bin/k3s');
@@ -60,27 +73,41 @@ const crashLoop = async (stage: Stage): Promise<CaseReport> => {
   const atMs = await old.killUnit('k3s.service');
   stage.tell(`the server of ${old.name} died and cannot start any more`);
   const { gapMs } = await stage.failover(atMs + IN_FLIGHT_MS, old);
+  const tries = await triesOf(old, atMs);
+  stage.tell(`${old.name} tried ${tries.length} times: ${tries.join(', ')}`);
+  const all = Array.from({ length: RESTARTS }, (_, at) => `restart ${at + 1} of ${RESTARTS}`);
+  const wrong =
+    tries.join() === all.join() ? [] : [`the server was not tried ${RESTARTS} times: ${tries}`];
   // Synced, or the next power cut brings the broken one back.
   writeFileSync(program, text, { flush: true });
   await stage.settled();
-  return { gapMs, lossesAtMs: atMs, wrong: [] };
+  return { gapMs, lossesAtMs: atMs, wrong };
 };
 
-/** Nothing is asked but that nobody serves beside another, and that all is well afterwards. */
+/**
+ * Nothing is asked but that nobody serves beside another, that the stall was one, and that all is
+ * well afterwards.
+ */
 const diskStall = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();
   const atMs = Date.now();
   old.disk.stall(true);
+  let untilMs = atMs;
   stage.tell(`the card of ${old.name}, the server, takes nothing for ${STALL_MS / 1000} s`);
   try {
     // The end of the lab ends the stall: whoever writes to that card could not end.
     await sleep(STALL_MS, undefined, { signal: stage.signal });
+    untilMs = Date.now();
   } finally {
     old.disk.stall(false);
   }
   const server = await stage.settled();
   stage.tell(`${server.name} serves`);
-  return { gapMs: null, lossesAtMs: server === old ? null : atMs, wrong: [] };
+  const during = (one: Acknowledgement) =>
+    one.node === old.name && one.atMs > atMs + IN_FLIGHT_MS && one.atMs < untilMs;
+  const { length } = stage.workload.acknowledged.filter(during);
+  const wrong = length === 0 ? [] : [`${length} writes went to a card that stalls`];
+  return { gapMs: null, lossesAtMs: server === old ? null : atMs, wrong };
 };
 
 export const diskCases: readonly Case[] = [

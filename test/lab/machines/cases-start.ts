@@ -1,13 +1,12 @@
 /** Cases in which every machine was without power, or the next server's card is full. */
 import { statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Case, type CaseReport, IN_FLIGHT_MS, WATCH_MS } from './case.ts';
+import { type Case, type CaseReport, IN_FLIGHT_MS, SERVER_DB, WATCH_MS } from './case.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
 /** In place of the default of five minutes, which nothing but patience distinguishes from it. */
 const COLD_START_WAIT_MS = 12_000;
-const SERVER_DB = '/var/lib/rancher/k3s/server/db';
 /** Enough for the record of an epoch, not for a datastore. */
 const LEFT_ON_CARD = 64 * 1024;
 /** Between two machines' power in one order. */
