@@ -47,12 +47,13 @@ export const faultFigures = (facts: RunFacts, gapBars = true): Figure[] => {
   const gaps = rows
     .filter(({ fault }) => fault === 'master killed')
     .map(({ apiGapMs }) => apiGapMs / 1000);
-  const gapFigure = (name: 'api_gap_p50_s' | 'api_gap_max_s', share: number): Figure => {
+  const gapFigure = (name: `api_gap_${'p50' | 'p99' | 'max'}_s`, share: number): Figure => {
     const value = percentile(gaps, share);
     return gapBars ? figure(name, value) : figure(name, value, null);
   };
   return [
     gapFigure('api_gap_p50_s', 0.5),
+    gapFigure('api_gap_p99_s', 0.99),
     gapFigure('api_gap_max_s', 1),
     figure('acknowledged_writes', facts.acknowledged),
     figure(

@@ -20,7 +20,7 @@ import { runInside } from './namespaces.ts';
 import { type MachineLabOptions, readMachineLabOptions } from './options.ts';
 import { type Plan, verdictsIn } from './plan.ts';
 import { obstacles } from './preflight.ts';
-import { caseTable, closingLine, machineFigures } from './verdict.ts';
+import { caseRows, caseTable, closingLine, machineFigures } from './verdict.ts';
 
 const play = async (
   options: MachineLabOptions,
@@ -50,6 +50,7 @@ const play = async (
     k3s: controlPlane.version,
     startedAt: began,
     figures: machineFigures(all, planned, controlPlane.name !== 'embedded'),
+    casesPlayed: caseRows(all),
     conditions: [status === 0],
   });
   publishResult(result, { json: options.json });

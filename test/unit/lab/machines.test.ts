@@ -10,6 +10,7 @@ import { type Task, tasksOf } from '../../lab/machines/plan.ts';
 import { seededChoice } from '../../lab/machines/rounds.ts';
 import { TaskQueue } from '../../lab/machines/task-queue.ts';
 import {
+  caseRows,
   caseTable,
   closingLine,
   isHostsFault,
@@ -139,6 +140,25 @@ describe('figures', () => {
   ])('%s misses its bar', (_name, change, figure) => {
     const found = figures([good, { ...good, ...change }], 2).get(figure as never);
     expect(found !== undefined && reaches(found)).toBe(false);
+  });
+
+  test('one long gap of many misses the bar of p99, a median does not show it', () => {
+    const cuts = [9000, 9000, 9000, 16_001].map((gapMs) => ({ ...good, gapMs }));
+    const missed = machineFigures(cuts, 4, true).filter((one) => !reaches(one));
+    expect(missed.map(({ name }) => name)).toEqual(['api_gap_p99_s']);
+    const other = { ...good, powerCut: false, gapMs: 28_000 };
+    expect(value([good, other], 2, 'api_gap_p99_s')).toBe(9);
+  });
+
+  test('each case has a row of its own', () => {
+    const late = { ...good, label: 'round-1-hang', wrong: ['late'], thawedAnswers: 2 };
+    const rows = caseRows([good, late]);
+    expect(rows.map(({ label }) => label)).toEqual(['power-cut', 'round-1-hang']);
+    expect(rows[1]).toEqual({
+      ...{ name: 'power-cut', label: 'round-1-hang', seconds: 20, gap_ms: 9000, power_cut: true },
+      ...{ acknowledged: 100, lost_old: 0, lost_recent: 1, two_servers: 0 },
+      ...{ thawed_server_answers: 2, wrong: ['late'], not_judged: [] },
+    });
   });
 
   test('what was not played counts as failed', () => {

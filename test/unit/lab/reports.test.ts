@@ -55,6 +55,7 @@ test('figures: gaps of kills only, losses of all, time at risk of power cuts', (
   const values = Object.fromEntries(faultFigures(facts).map(({ name, value }) => [name, value]));
   expect(values).toEqual({
     api_gap_p50_s: 9,
+    api_gap_p99_s: 11,
     api_gap_max_s: 11,
     acknowledged_writes: 9,
     lost_acknowledged_writes: 2,
@@ -114,8 +115,8 @@ test('bars are left out where they were set for other conditions', () => {
     faultFigures({ ...facts, unwantedFailovers: 0 }, gapBars)
       .filter(({ name }) => name.startsWith('api_gap'))
       .map(({ bar }) => bar);
-  expect(bars(true)).toEqual(['<= 12', '<= 15']);
-  expect(bars(false)).toEqual([null, null]);
+  expect(bars(true)).toEqual(['<= 12', '<= 16', null]);
+  expect(bars(false)).toEqual([null, null, null]);
   expect(hasGapBars('embedded', 10)).toBe(false);
   expect(hasGapBars('real', 9)).toBe(false);
   expect(hasGapBars('real', 10)).toBe(true);
