@@ -1,5 +1,5 @@
 /**
- * `npm run lab -- --machines`: machines with the units that ship lose their power, hang, are cut
+ * `npm run lab`: machines with the units that ship lose their power, hang, are cut
  * off, and an observer on their bridge watches whether two of them ever serve. Needs root.
  *
  * This process makes what the machines run, and cleans up. The lab itself (inside.ts) runs in

@@ -24,7 +24,7 @@ export interface MachineLabOptions {
   readonly command: string;
 }
 
-const MACHINE_LAB_USAGE = `usage: npm run lab -- --machines [options]   (root)
+const MACHINE_LAB_USAGE = `usage: npm run lab -- [options]   (root)
   --case NAME  one case, may be given again; default: every case once
   --rounds N   then N random cases on clusters that go on (0)
   --clusters N   clusters side by side, 1 to 6 (1)
@@ -42,6 +42,7 @@ Exit status: 0 all bars reached, 1 not, 2 the call or the machine is wrong.`;
 const { parse, wholeNumber, wrong } = optionWords(MACHINE_LAB_USAGE);
 
 const flags = {
+  // There is no other lab: taken, so that a call which names this one is none that is wrong.
   machines: { type: 'boolean' },
   case: { type: 'string', multiple: true },
   rounds: { type: 'string', default: '0' },

@@ -44,7 +44,7 @@ export const obstacles = (): string[] => {
   if (process.platform !== 'linux')
     return ['the machine lab boots Linux machines: run it on Linux'];
   if (process.getuid?.() !== 0) {
-    return ['the machine lab boots machines, so it needs root: sudo npm run lab -- --machines'];
+    return ['the machine lab boots machines, so it needs root: sudo npm run lab'];
   }
   const missing = Object.entries(programs).filter(([name]) => !isThere(name));
   if (missing.length > 0) {
