@@ -147,6 +147,20 @@ test('a master that comes back behind its receivers does not take revisions back
   expect(pi1.found('lone-revisions')).toEqual([]);
 }, 120_000);
 
+test('64: a cluster begun anew goes on above what was given out', async () => {
+  const [pi1, pi2] = [node('pi1'), node('pi2')];
+  const server = await serve(pi1, 2, 'none', true);
+  const first = await server.create('first');
+  expect(first).toBeGreaterThan(20_000_000_000);
+  pi2.follow(pi1, 2);
+  await equal(pi2, pi1);
+  const watch = await server.call(
+    'GET',
+    `${StandIn.maps}?watch=1&timeoutSeconds=2&resourceVersion=7`,
+  );
+  expect(`${watch.status} ${watch.text}`).toMatch(/410|Expired/);
+}, 120_000);
+
 test('two receivers promoted one after the other from one point share no revision', async () => {
   const [pi1, pi2, pi3] = [node('pi1'), node('pi2'), node('pi3')];
   const server = await serve(pi1, 1, 'none', false);

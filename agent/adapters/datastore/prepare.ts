@@ -88,14 +88,14 @@ export const prepareForServer = (path: string, order: InstallOrder): Prepared =>
       const table = new KineTable(database);
       const last = table.head();
       const markBefore = table.mark().mark;
-      const raised = order.raise && last > 0;
-      const first = raised ? raise(table, last, order.epoch) : last + 1;
+      // Without a row too: rows that are lost were given numbers.
+      const first = order.raise ? raise(table, last, order.epoch) : last + 1;
       const records = order.previousMaster === null ? 0 : removeAddressRecords(table);
       appendLineage(database, {
         epoch: order.epoch,
         firstRevision: first,
         lastTakenOver: last,
-        markBefore: raised ? markBefore : null,
+        markBefore: order.raise ? markBefore : null,
       });
       // Rows were cut off or copied with their ids: the counter must agree with the last one.
       if (table.head() > 0) table.setSequence(table.head());

@@ -39,3 +39,16 @@ test('an unknown schema is started without the raise, and says so until the next
   expect(datastore.findings()).toEqual([]);
   datastore.close();
 });
+
+test('64: an empty datastore is raised as well, for what is lost had numbers', async () => {
+  const datastore = openDatastore({
+    k3sDataDirectory: `${folder}/k3s`,
+    replicaDirectory: `${folder}/replica`,
+    stateDirectory: `${folder}/state`,
+    bootId: 'boot-1',
+    clock: fakeClock(),
+  });
+  const installed = await datastore.install({ ...order, from: 'none' });
+  expect(installed).toMatchObject({ ok: true, firstRevision: 30_000_000_000 });
+  datastore.close();
+});
