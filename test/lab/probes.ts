@@ -2,11 +2,13 @@
  * Asks every node's API from outside whether it answers: who serves, and since when, is taken from
  * here and from the access logs, never from what the daemons say.
  *
- * A node that answers at once is asked each 20 ms, over connections that are kept; one that lets a
- * question wait is asked anew each 40 ms, whatever becomes of those before: where packets are
- * dropped or a machine hangs is where a second server would show. Each question ends after a
- * second, so at most 40 of a node are open. A node that refuses connections is only knocked at
- * (TCP), so that the probes of idle nodes cost next to nothing.
+ * A node that answers at once is asked each 20 ms, over connections that are kept. One that does
+ * not is knocked at (TCP) each 40 ms at the latest, whatever became of the knocks before: where
+ * packets are dropped or a machine hangs is where a second server would show. Whoever opens is
+ * asked, unless a question of the last half second waits there already, whose answer would show as
+ * well: a machine that hangs for long would otherwise have hundreds of them to work off before
+ * anything else, and never get to what the lab wants to see. Each knock and question ends after a
+ * second, so few are open, and an idle node costs next to nothing.
  *
  * It looks as often as its own process gets a processor. What it saw is kept run by run.
  */
@@ -17,8 +19,10 @@ import type { Answer } from './overlap.ts';
 import type { WatchedNode } from './watched.ts';
 
 export const PROBE_PERIOD_MS = 20;
-/** So old must a question be that waits, before there is another: every second period has one. */
+/** So old must a knock be that waits, before there is another: every second period has one. */
 const LEAST_WAIT_MS = 25;
+/** And a question. */
+const QUESTION_WAIT_MS = 500;
 /** A question that nobody answers for this long has ended. */
 const TIMEOUT_MS = 1000;
 const READY = 200;
@@ -75,6 +79,9 @@ class Prober {
   #answered = false;
   #open = 0;
   #askedMs = Number.NEGATIVE_INFINITY;
+  /** Questions that were sent and wait, and when the last one was. */
+  #waiting = 0;
+  #sentMs = Number.NEGATIVE_INFINITY;
 
   constructor(node: WatchedNode, seen: Seen[]) {
     this.#node = node;
@@ -98,19 +105,26 @@ class Prober {
       });
   }
 
-  async #once(askedMs: number): Promise<string> {
-    const shut = this.#answered ? null : await knock(this.#node.place.address);
+  /** How it ended; null where the answer to another question will tell. */
+  async #once(askedMs: number): Promise<string | null> {
+    const known = this.#answered && this.#waiting === 0;
+    const shut = known ? null : await knock(this.#node.place.address);
     if (shut !== null) return shut;
-    const timeoutMs = Math.max(1, askedMs + TIMEOUT_MS - Date.now());
+    if (this.#waiting > 0 && Date.now() - this.#sentMs < QUESTION_WAIT_MS) return null;
+    this.#sentMs = Date.now();
+    this.#waiting += 1;
+    const timeoutMs = Math.max(1, askedMs + TIMEOUT_MS - this.#sentMs);
     const question = { method: 'GET', path: '/readyz', timeoutMs };
     const { status, atMs } = await this.#client.call(question);
+    this.#waiting -= 1;
     this.#answered = status !== 0;
     if (!this.#answered) return 'open, no answer';
     this.#seen.push({ node: this.#node.name, atMs, status });
     return `status ${status}`;
   }
 
-  #keep(answer: string, askedMs: number): void {
+  #keep(answer: string | null, askedMs: number): void {
+    if (answer === null) return;
     const [last, toMs] = [this.#runs.at(-1), Date.now()];
     if (last?.answer === answer) {
       this.#runs[this.#runs.length - 1] = { ...last, toMs, questions: last.questions + 1 };
