@@ -109,6 +109,11 @@ interface QuickReport extends CaseReport {
 
 const returnAtOnce = async (stage: Stage): Promise<QuickReport> => {
   const old = await stage.settled();
+  const settledMs = Date.now();
+  await stage.waitFor('writes that are streamed', 10_000, () => {
+    const first = stage.workload.firstAcknowledged(settledMs, old.name);
+    return first !== null && first.atMs < Date.now() - 4 * RECENT_MS;
+  });
   const atMs = await old.cutPower();
   stage.tell(`${old.name}, the server, has lost its power`);
   const [held, streamed] = [revisionOnCard(old), streamedBefore(stage, old, atMs)];
