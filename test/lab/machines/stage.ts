@@ -20,6 +20,8 @@ const SILENCE_MS = 8300;
 const SETTLE_LIMIT_MS = 150_000;
 const SERVER_LIMIT_MS = 150_000;
 const WRITES_PER_SECOND = 20;
+/** A server that answers does so within this time; less than any two elections are apart. */
+const EARLIER_TENURE_MS = 5000;
 
 /** What a change of server cost. */
 export interface Failover {
@@ -146,7 +148,9 @@ export class Stage {
       this.workload.firstAcknowledged(Math.max(atMs, ready.atMs - 1000), ready.node),
     );
     const before = this.workload.lastAcknowledged(first.atMs, old?.name);
-    const gapMs = first.atMs - (before?.atMs ?? atMs);
+    // Where it answered none in this tenure, its last one is of an earlier one.
+    const isRecent = before !== null && before.atMs > atMs - EARLIER_TENURE_MS;
+    const gapMs = first.atMs - (isRecent ? before.atMs : atMs);
     this.tell(`${ready.node} serves after ${gapMs} ms`);
     return { server: this.fleet.machine(ready.node), gapMs };
   }
