@@ -191,7 +191,7 @@ function serverExited({ place, machine }: Parts, loop: Loop<CoreState>, detail: 
   place.post({ kind: 'server_exited', epoch: held?.epoch ?? 0, detail });
 }
 
-/** Log, timeline, report and stream learn of each turn; nothing here may throw or decide. */
+/** Log, timeline and report learn of each turn; nothing here may throw or decide. */
 function observer(parts: Parts, publisher: Publisher): Observer<CoreState> {
   const { place, timeline } = parts;
   let before = '';

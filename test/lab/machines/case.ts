@@ -38,6 +38,7 @@ export const SERVER_DB = '/var/lib/rancher/k3s/server/db';
 
 /** An answer may be on its way to us at the moment of the fault. */
 export const IN_FLIGHT_MS = 500;
+
 /**
  * When every memory is lost at once, what k3s had not synced is gone, as it would be without baton:
  * replicas live in memory. A machine's kernel writes out what has waited for 30 s and looks each

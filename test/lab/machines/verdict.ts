@@ -75,7 +75,7 @@ export const machineFigures = (
       : [
           figure('api_gap_p50_s', percentile(gaps, 0.5), gapBar),
           figure('api_gap_p99_s', percentile(gaps, 0.99), gapBar),
-          figure('api_gap_max_s', percentile(gaps, 1)),
+          figure('api_gap_max_s', percentile(gaps, 1), gapBar),
         ]),
     figure(
       'acknowledged_writes',

@@ -202,15 +202,15 @@ describe('options', () => {
 
   test('bars that were set for other conditions are left out, the others never', () => {
     const figures = [
-      figure('api_gap_p99_s', 20),
+      figure('api_gap_max_s', 20),
       figure('lag_p99_ms', 100),
       figure('lost_acknowledged_writes', 1),
     ];
     const bars = (k3s: string, rate: number) =>
       underItsBars(figures, { k3s, rate }).map(({ bar }) => bar);
-    expect(bars('real', 50)).toEqual(['<= 16', '<= 60', '= 0']);
-    expect(bars('/usr/bin/k3s', 50)).toEqual(['<= 16', '<= 60', '= 0']);
-    expect(bars('real', 51)).toEqual(['<= 16', null, '= 0']);
+    expect(bars('real', 50)).toEqual(['<= 15', '<= 60', '= 0']);
+    expect(bars('/usr/bin/k3s', 50)).toEqual(['<= 15', '<= 60', '= 0']);
+    expect(bars('real', 51)).toEqual(['<= 15', null, '= 0']);
     expect(bars('embedded', 50)).toEqual([null, null, '= 0']);
   });
 });
