@@ -11,6 +11,8 @@
 # Everything doubtful (no file, other boot, not a number) counts as "not valid": a false kill
 # costs a restart, a missed one costs the cluster.
 set -u
+# sleep(1) maps 200 KB of the machine's locale for nothing.
+export LC_ALL=C
 if [ "$#" -lt 3 ]; then
   echo "usage: baton-deadman.sh LEASE_FILE BOOT_ID_FILE KILL_COMMAND [ARG ...]" >&2
   exit 2

@@ -54,6 +54,9 @@ export const figureNames = {
   rounds: { unit: 'rounds', bar: null, what: 'machine lab: random cases' },
   cases_failed: { unit: 'cases', bar: '= 0', what: 'cases and rounds that went wrong' },
   thawed_server_answers: { unit: 'answers', bar: '= 0', what: 'of a server thawed after a hang' },
+  deadman_rss_mb: { unit: 'MB', bar: '<= 2', what: 'dead man’s switch, resident' },
+  deadman_with_sleep_mb: { unit: 'MB', bar: null, what: 'with its `sleep`, shared pages once' },
+  deadman_cpu_percent: { unit: '%', bar: '<= 0.3', what: 'of one core, dead man’s switch' },
   litestream_at_risk_max_ms: { unit: 'ms', bar: null, what: 'Litestream beside, same load' },
   litestream_ratio: { unit: '×', bar: null, what: 'Litestream’s time at risk ÷ ours' },
 } as const satisfies Record<string, { unit: string; bar: Bar; what: string }>;

@@ -5,6 +5,7 @@ import type { FleetShape } from './fleet.ts';
 import { loadPerCore } from './host.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
+import type { SwitchCost } from './switch-cost.ts';
 import { MOST_LOAD } from './verdict.ts';
 
 export interface CaseReport {
@@ -18,6 +19,8 @@ export interface CaseReport {
   readonly excuse?: Excuse;
   /** Answers of a server that was thawed after another took over. */
   readonly thawedAnswers?: number;
+  /** Of the dead man's switch, where the case measures it. */
+  readonly switchCost?: SwitchCost;
   /** Claims that this host was too slow to test, each a sentence with the measurement. */
   readonly notJudged?: readonly string[];
   /** Sentences; each makes the case fail. */
@@ -46,6 +49,9 @@ export const IN_FLIGHT_MS = 500;
  * older than this, on a busy host too, must be there.
  */
 export const ON_DISK_MS = 60_000;
+
+/** The gate of a server without a majority is shut by then: the deadline, and a loaded machine. */
+export const GATE_MS = 6000;
 
 /** Nothing should pause at all; a loaded host pauses, and a failover takes longer than this. */
 export const NO_PAUSE_MS = 5000;

@@ -4,6 +4,7 @@ import {
   answersOf,
   type Case,
   type CaseReport,
+  GATE_MS,
   IN_FLIGHT_MS,
   NO_PAUSE_MS,
   unlessStarved,
@@ -12,8 +13,6 @@ import {
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
-/** The gate of a server without a majority is shut by then: the deadline, and a loaded machine. */
-const GATE_MS = 6000;
 /** A wish to leave is sent each second, and counts once two rounds have shown the list. */
 const OUT_LIMIT_MS = 60_000;
 

@@ -2,13 +2,11 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Acknowledgement } from '../workload.ts';
-import { answersOf, type Case, type CaseReport, IN_FLIGHT_MS, WATCH_MS } from './case.ts';
+import { answersOf, type Case, type CaseReport, GATE_MS, IN_FLIGHT_MS, WATCH_MS } from './case.ts';
 import type { Machine } from './machine.ts';
 import type { Stage } from './stage.ts';
 
 const STALL_MS = 20_000;
-/** The gate of a cut-off server is shut by then: the deadline, and a loaded machine. */
-const GATE_MS = 6000;
 
 const emptyCard = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();

@@ -25,6 +25,7 @@ import {
 import type { Machine } from './machine.ts';
 import { queuedRequests } from './queued-requests.ts';
 import type { Stage } from './stage.ts';
+import { dearest, switchCost } from './switch-cost.ts';
 
 /** After a thaw: longer than deadline, dead man's period and a renewal together. */
 const THAW_WATCH_MS = 10_000;
@@ -55,7 +56,8 @@ const firstStart = async (stage: Stage): Promise<CaseReport> => {
     const failed = (await machine.call('systemctl', '--failed', '--plain', '--no-legend')).trim();
     if (failed !== '') wrong.push(`${machine.name} has failed units: ${failed}`);
   }
-  return { gapMs: null, lossesAtMs: null, wrong };
+  const switchCosts = await Promise.all(stage.fleet.machines.map(switchCost));
+  return { gapMs: null, lossesAtMs: null, switchCost: dearest(switchCosts), wrong };
 };
 
 const powerCut = async (stage: Stage): Promise<CaseReport> => {

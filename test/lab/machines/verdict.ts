@@ -1,6 +1,7 @@
 /** What came of each case, and the figures of a whole run. */
 import { type Figure, figure } from '../result-file.ts';
 import { percentile } from '../verdict.ts';
+import { dearest, type SwitchCost } from './switch-cost.ts';
 
 /** One line of the verdicts file. */
 export interface Verdict {
@@ -17,6 +18,7 @@ export interface Verdict {
   readonly lostRecent: number;
   /** Finite: JSON knows nothing else. */
   readonly atRiskMs: number;
+  readonly switchCost: SwitchCost | null;
   /** Most processes per core that waited for one meanwhile, as `loadavg` counts over a minute. */
   readonly load: number;
   /** What this host was too slow to test. */
@@ -58,6 +60,8 @@ export const machineFigures = (
   const cuts = all.filter(({ powerCut }) => powerCut);
   const gaps = cuts.flatMap(({ gapMs }) => (gapMs === null ? [] : [gapMs / 1000]));
   const thaws = all.flatMap(({ thawedAnswers }) => thawedAnswers ?? []);
+  const costs = all.flatMap(({ switchCost }) => switchCost ?? []);
+  const cost = costs.length === 0 ? null : dearest(costs);
   const rounds = all.filter(({ label }) => label.startsWith('round-')).length;
   const bad = all.filter(({ wrong }) => wrong.length > 0).length;
   const thawed = thaws.reduce((total, one) => total + one, 0);
@@ -89,6 +93,13 @@ export const machineFigures = (
       'lost_recent_writes',
       sum(cuts, ({ lostRecent }) => lostRecent),
     ),
+    ...(cost === null
+      ? []
+      : [
+          figure('deadman_rss_mb', cost.memory?.rssMb ?? null),
+          figure('deadman_with_sleep_mb', cost.memory?.withSleepMb ?? null),
+          figure('deadman_cpu_percent', cost.cpuPercent),
+        ]),
   ];
 };
 

@@ -8,6 +8,7 @@ import { cases } from '../../lab/machines/cases.ts';
 import { readMachineLabOptions } from '../../lab/machines/options.ts';
 import { type Task, tasksOf } from '../../lab/machines/plan.ts';
 import { seededChoice } from '../../lab/machines/rounds.ts';
+import { dearest, type SwitchCost } from '../../lab/machines/switch-cost.ts';
 import { TaskQueue } from '../../lab/machines/task-queue.ts';
 import {
   caseRows,
@@ -112,6 +113,7 @@ const good: Verdict = {
   lostOld: 0,
   lostRecent: 1,
   atRiskMs: 20,
+  switchCost: null,
   load: 1,
   notJudged: [],
   wrong: [],
@@ -148,6 +150,22 @@ describe('figures', () => {
     expect(missed.map(({ name }) => name)).toEqual(['api_gap_p99_s', 'api_gap_max_s']);
     const other = { ...good, powerCut: false, gapMs: 28_000 };
     expect(value([good, other], 2, 'api_gap_p99_s')).toBe(9);
+  });
+
+  test('a switch that costs too much, or could not be measured, misses its bar', () => {
+    const costs = (rssMb: number, cpuPercent: number): SwitchCost => ({
+      ...{ memory: { rssMb, withSleepMb: rssMb + 1 }, cpuPercent },
+    });
+    const missed = (switchCost: SwitchCost) =>
+      machineFigures([{ ...good, switchCost }, good], 2, true)
+        .filter((one) => !reaches(one))
+        .map(({ name }) => name);
+    expect(missed(costs(2, 0.3))).toEqual([]);
+    const both = ['deadman_rss_mb', 'deadman_cpu_percent'];
+    expect(missed(costs(2.01, 0.31))).toEqual(both);
+    expect(missed(dearest([costs(1, 0.4), costs(3, 0.1)]))).toEqual(both);
+    const unknown = { memory: null, cpuPercent: Number.NaN };
+    expect(missed(dearest([costs(1, 0.1), unknown]))).toEqual(both);
   });
 
   test('each case has a row of its own', () => {
