@@ -111,7 +111,8 @@ function travel(world: World, from: Machine, to: Machine, hops: number): number 
 export const isCut = (world: World, from: number, to: number): boolean =>
   (world.cut[from * world.machines.length + to] as number) > 0;
 
-function hasLink(a: Machine, b: Machine): boolean {
+/** Of all pairs, those that have something to say to each other. */
+export function hasLink(a: Machine, b: Machine): boolean {
   const mine = a.config.nodes[a.index];
   const other = b.config.nodes[b.index];
   if (mine === undefined || other === undefined) return false;

@@ -14,7 +14,7 @@ import { settleWrites, startStreaming } from './stream.ts';
 import {
   bootClock,
   dataPathIsShut,
-  disturb,
+  disturbFromInside,
   happening,
   type Machine,
   type World,
@@ -163,7 +163,7 @@ export function serverEnded(world: World, machine: Machine, life: number): void 
   stopNow(machine);
   world.trace?.note(world, machine, `server of epoch ${server.epoch} has ended`);
   if (!server.asked) {
-    disturb(world);
+    disturbFromInside(world);
     if (!wasReady) stepDone(world, machine, 'start_server', server.epoch, false, 'it ended');
     const detail = 'the process ended';
     feed(world, machine, { kind: 'server_exited', epoch: server.epoch, detail });

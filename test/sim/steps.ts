@@ -12,7 +12,14 @@ import { orderStart } from './server.ts';
 import { durations } from './step-times.ts';
 import { beginTenure, commonHead, emptyStore, factsOf, headOf } from './store.ts';
 import { copyTo, settleWrites } from './stream.ts';
-import { disturb, happening, isAwake, type Machine, machineOf, type World } from './world.ts';
+import {
+  disturbFromInside,
+  happening,
+  isAwake,
+  type Machine,
+  machineOf,
+  type World,
+} from './world.ts';
 
 export type StepEffect = Extract<Effect, { kind: 'step' }>;
 
@@ -160,7 +167,7 @@ export function stepDone(
 ): void {
   if (!ok) {
     machine.failedAt = world.now;
-    disturb(world);
+    disturbFromInside(world);
   }
   feed(world, machine, { kind: 'step_done', step, epoch, ok, detail });
 }

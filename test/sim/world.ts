@@ -212,6 +212,8 @@ export interface World {
   /** Lasting faults now in force, and the moment of the last change of any. */
   disturbances: number;
   disturbedAt: number;
+  /** The same, of what the plan brings about only: faults, people, and machines that start. */
+  changedAt: number;
   ended: boolean;
   /** The first fault beyond the model, once it has struck; whose server started last. */
   struck: PlannedFault | null;
@@ -243,5 +245,11 @@ export const dataPathIsShut = ({ plan, flaws, now }: World, machine: Machine): b
 
 /** Something changed that the liveness bound has to wait for. */
 export function disturb(world: World): void {
+  world.disturbedAt = world.now;
+  world.changedAt = world.now;
+}
+
+/** A step or a server failed: a change too, but one that a core may bring about by itself. */
+export function disturbFromInside(world: World): void {
   world.disturbedAt = world.now;
 }

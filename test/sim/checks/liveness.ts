@@ -12,7 +12,7 @@ import { hasServed } from '../../../agent/core/lease/rows.ts';
 import type { CoreConfig, DiskRecord } from '../../../agent/core/types.ts';
 import type { MemberList } from '../../../shared/protocol/lease-messages.ts';
 import type { Instant } from '../../../shared/time/duration.ts';
-import { canReach, canTalk } from '../network.ts';
+import { canReach, canTalk, hasLink } from '../network.ts';
 import { answers } from '../server.ts';
 import { headOf } from '../store.ts';
 import { bootClock, isAwake, type Machine, type World } from '../world.ts';
@@ -22,6 +22,12 @@ import { promisedSince } from './promises.ts';
 const betweenLooks = 1000;
 /** Longest promotion when nothing fails (steps.ts, server.ts) and room for late timers, ms. */
 const promotion = 4200;
+
+/**
+ * What failures are excused for after the plan's last change: a step that it made slow, or a server
+ * whose end it had begun (machine-faults.ts, steps.ts), ms. Later ones are the core's own doing.
+ */
+const aftermath = 7000;
 
 /** Time from rest to a serving master, ms, without the waits that single machines bring along. */
 export function electionBound(config: CoreConfig): number {
@@ -36,7 +42,7 @@ export function masterIsThere(world: World): string | null {
   for (const machine of world.machines) noteWait(world, machine);
   if (world.disturbances > 0) return null;
   const config = world.machines[0]?.config;
-  if (config === undefined || world.now - world.disturbedAt < electionBound(config)) return null;
+  if (config === undefined || world.now - restedAt(world) < electionBound(config)) return null;
   if (world.machines.some((machine) => machine.server.ready && answers(world, machine))) {
     world.coverage.counts.liveness_checks += 1;
     return null;
@@ -67,15 +73,20 @@ function electingGroup(world: World): readonly Machine[] | null {
   return group !== null && newest !== null && mayElect(group, newest.list) ? group : null;
 }
 
+const restedAt = ({ disturbedAt, changedAt }: World): number =>
+  Math.min(disturbedAt, changedAt + aftermath);
+
 /** When the last wait that a machine brought along is over. */
 function restFrom(world: World, group: readonly Machine[]): number {
-  let from = world.disturbedAt;
+  let from = restedAt(world);
+  const lastExcuse = world.changedAt + aftermath;
   for (const machine of group) {
     const { config } = machine;
     const slack = 1 + config.driftBound;
     from = Math.max(from, machine.startedAt + config.leaseDuration * slack);
     from = Math.max(from, machine.waitedUntil, promisedSince(world, machine) ?? 0);
-    if (machine.failedAt > 0) from = Math.max(from, machine.failedAt + config.sitOut * slack);
+    const failedAt = Math.min(machine.failedAt, lastExcuse);
+    if (failedAt > 0) from = Math.max(from, failedAt + config.sitOut * slack);
   }
   return from;
 }
@@ -92,12 +103,14 @@ function noteWait(world: World, machine: Machine): void {
   if (phase === 'waiting') machine.waitedUntil = Math.min(longest, world.now + betweenLooks);
 }
 
-/** All awake machines that reach each other, when nobody outside reaches them. */
+/** All awake machines, when each reaches whom it has a word for and nobody outside reaches any. */
 function talkingGroup(world: World): readonly Machine[] | null {
   const awake = world.machines.filter(isAwake);
   for (const centre of awake) {
     const group = awake.filter((machine) => canTalk(world, centre.index, machine.index));
-    const whole = group.every((a) => group.every((b) => canTalk(world, a.index, b.index)));
+    const whole = group.every((a) =>
+      group.every((b) => !hasLink(a, b) || canTalk(world, a.index, b.index)),
+    );
     if (!whole) continue;
     const outside = awake.filter((machine) => !group.includes(machine));
     const disturbed = outside.some((other) =>

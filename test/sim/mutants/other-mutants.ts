@@ -152,7 +152,7 @@ const stream: readonly Mutant[] = [
         {
           file: positions,
           find: 'if (handed?.epoch !== epoch || datastore.lineageEpoch !== epoch) return false;',
-          replace: 'return handed !== null;',
+          replace: 'if (handed === null) return false;',
         },
         {
           file: holder,
@@ -186,7 +186,13 @@ const roles: readonly Mutant[] = [
         file: promotion,
         // biome-ignore lint/suspicious/noTemplateCurlyInString: it is the text of a source file
         find: "  explain(turn, `gives the role back: ${why}.`);\n  order(turn, 'stop_server');",
-        replace: "  order(turn, 'stop_server');\n  release(turn, null, false);",
+        replace:
+          "  order(turn, 'stop_server');\n" +
+          '  const { ballot, epoch } = held;\n' +
+          "  const word: Release = { kind: 'release', ballot, epoch, successor: null, " +
+          'last_revision: null };\n' +
+          '  for (const node of others(turn.config)) send(turn, node, word);\n' +
+          '  dropRole(turn);',
       },
       {
         file: promotion,
@@ -195,13 +201,21 @@ const roles: readonly Mutant[] = [
           "{ kind: 'close_gate' });",
         replace: '',
       },
-      {
-        file: promotion,
-        find: "  turn.urgent.push({ kind: 'close_gate' });\n  // Before",
-        replace: '  // Before',
-      },
     ],
   },
+  ...on({ profile: 'calm' }, [
+    {
+      name: 'start-left-out',
+      breaks: 'liveness: failures excuse no outage for ever',
+      edits: [
+        {
+          file: promotion,
+          find: "  install_archive: 'start_server',",
+          replace: "  install_archive: 'check_ready',",
+        },
+      ],
+    },
+  ]),
   {
     name: 'nobody-yields',
     breaks: 'L14: the better replica wins',
@@ -225,7 +239,7 @@ const roles: readonly Mutant[] = [
     ],
   },
   {
-    name: 'positions-without-their-epoch',
+    name: 'epochs-compared-backwards',
     breaks: 'L14: epoch of the last row first',
     edits: [
       {

@@ -3,7 +3,7 @@
  * purpose, around the shipped one.
  */
 import { describe, expect, it } from 'vitest';
-import type { AgentEvent, Effect } from '../../../agent/core/types.ts';
+import type { AgentEvent, Effect, NodeEntry } from '../../../agent/core/types.ts';
 import { judge, type RuleName } from '../../sim/checks/judge.ts';
 import { shippedCore } from '../../sim/core-under-test.ts';
 import { emptyCoverage } from '../../sim/coverage.ts';
@@ -83,6 +83,20 @@ describe('the judge', () => {
     }
     expect([...seen]).toContain(rule);
   });
+});
+
+it('an election is judged without a coordinator: witnesses need no word of each other', () => {
+  const seeds = Array.from({ length: 400 }, (_, seed) => seed);
+  const plans = seeds.map((seed) => makePlan(seed, { nodes: 5, profile: 'calm' }));
+  const isWitness = ({ voter, eligible }: NodeEntry): boolean => voter && !eligible;
+  const plan = plans.find(({ nodes }) => nodes.filter(isWitness).length === 2);
+  if (plan === undefined) throw new Error('no plan with two witnesses');
+  const alone = { ...plan, coordinators: [] };
+  const brokenBy = (core: SimCore) =>
+    runSchedule(alone, { core, coverage: emptyCoverage() }).violation?.rule;
+  const winsNever = wrong((effects) => effects.filter(({ kind }) => kind !== 'send'));
+  expect(brokenBy(winsNever)).toBe('no-master');
+  expect(brokenBy(shippedCore)).toBeUndefined();
 });
 
 describe('whoever has followed an epoch', () => {
