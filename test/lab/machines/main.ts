@@ -15,11 +15,13 @@ import { runCommand } from '../command.ts';
 import { makeResult, publishResult } from '../result-file.ts';
 import { baseTree } from './base-tree.ts';
 import { buildLayer } from './build.ts';
+import { cases } from './cases.ts';
 import { cleanRun, cleanStale, makeFolder } from './leftovers.ts';
 import { runInside } from './namespaces.ts';
 import { type MachineLabOptions, readMachineLabOptions } from './options.ts';
-import { type Plan, verdictsIn } from './plan.ts';
+import { type Plan, tasksOf, verdictsIn } from './plan.ts';
 import { obstacles } from './preflight.ts';
+import { seriesTable } from './series.ts';
 import { caseRows, caseTable, closingLine, machineFigures } from './verdict.ts';
 
 const play = async (
@@ -31,6 +33,7 @@ const play = async (
   const folder = makeFolder(run, options.keep);
   const failures = join(tmpdir(), `baton-lab-failed-${run}`);
   const verdicts = resolve(options.resume ?? join(folder, 'verdicts.jsonl'));
+  tasksOf(options, cases, verdictsIn(verdicts)); // Says at once when the series is another one.
   const base = await baseTree(console.log, stop);
   stop.throwIfAborted();
   const { lower, controlPlane } = await buildLayer(folder, base, options.k3s, console.log);
@@ -44,6 +47,7 @@ const play = async (
   stop.throwIfAborted();
   const all = verdictsIn(verdicts);
   for (const line of caseTable(all)) console.log(line);
+  if (options.resume !== undefined) for (const line of seriesTable(all)) console.log(line);
   const planned = options.cases.length + options.rounds;
   const result = makeResult({
     command: options.command,

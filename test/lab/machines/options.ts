@@ -29,7 +29,7 @@ const MACHINE_LAB_USAGE = `usage: npm run lab -- [options]   (root)
   --rounds N   then N random cases on clusters that go on (0)
   --clusters N   clusters side by side, 1 to 6 (1)
   --seed N     which random cases (printed when not given)
-  --resume FILE  keeps what came of each round there, and goes on after the last one
+  --resume FILE  keeps what came of each round there, and goes on with those that are missing
   --count N    machines, 3 to 5 (3)
   --witness    the last machine is a voter that never becomes master
   --without-gate  no data-path gate: then hang must fail

@@ -4,6 +4,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import type { Case } from './case.ts';
+import { labProblem } from './host.ts';
 import type { MachineLabOptions } from './options.ts';
 import { seededChoice } from './rounds.ts';
 import type { Verdict } from './verdict.ts';
@@ -52,7 +53,8 @@ const caseTasks = (names: readonly string[]): Task[] =>
 
 /**
  * Everything that is asked for and not played yet. A series draws the same rounds from the same
- * seed, and leaves out those that `played` tells of, by their numbers.
+ * seed, and leaves out those that `played` tells of. Errors: `process-failed` when they are of
+ * another series.
  */
 export const tasksOf = (
   { cases, rounds, seed }: Pick<MachineLabOptions, 'cases' | 'rounds' | 'seed'>,
@@ -63,11 +65,18 @@ export const tasksOf = (
     all.filter(({ random }) => random),
     seed,
   );
-  const numbers = new Set(played.map(({ label }) => /^round-(\d+)-/.exec(label)?.[1]));
   const drawn = Array.from({ length: rounds }, (_, index) => {
     const { name } = choose();
     return { name, label: `round-${index + 1}-${name}`, reuse: true, before: [] };
   });
-  const left = drawn.filter((_, index) => !numbers.has(String(index + 1)));
-  return [...caseTasks(cases), ...left];
+  const done = new Set<string>();
+  for (const { label } of played) {
+    const number = Number(/^round-(\d+)-/.exec(label)?.[1] ?? 0);
+    const expected = drawn[number - 1]?.label ?? label;
+    if (label !== expected) {
+      throw labProblem(`${label} is of another series: --seed ${seed} draws ${expected}`);
+    }
+    done.add(label);
+  }
+  return [...caseTasks(cases), ...drawn.filter(({ label }) => !done.has(label))];
 };

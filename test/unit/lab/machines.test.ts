@@ -8,6 +8,7 @@ import { cases } from '../../lab/machines/cases.ts';
 import { readMachineLabOptions } from '../../lab/machines/options.ts';
 import { type Task, tasksOf } from '../../lab/machines/plan.ts';
 import { seededChoice } from '../../lab/machines/rounds.ts';
+import { seriesTable } from '../../lab/machines/series.ts';
 import { dearest, type SwitchCost } from '../../lab/machines/switch-cost.ts';
 import { TaskQueue } from '../../lab/machines/task-queue.ts';
 import {
@@ -77,6 +78,24 @@ test('the same seed chooses the same cases, each once before any twice', () => {
   );
 });
 
+const good: Verdict = {
+  name: 'power-cut',
+  label: 'power-cut',
+  seconds: 20,
+  gapMs: 9000,
+  powerCut: true,
+  thawedAnswers: null,
+  twoServers: 0,
+  acknowledged: 100,
+  lostOld: 0,
+  lostRecent: 1,
+  atRiskMs: 20,
+  switchCost: null,
+  load: 1,
+  notJudged: [],
+  wrong: [],
+};
+
 describe('a series', () => {
   const all = ['a', 'b', 'c'].map((name) => ({ name, random: name !== 'b' }));
   const labels = (played: string[], rounds = 6) =>
@@ -99,25 +118,26 @@ describe('a series', () => {
     expect(labels(played)).toEqual(['b', rounds[2], rounds[5]]);
     expect(labels([...rounds])).toEqual(['b']);
   });
-});
 
-const good: Verdict = {
-  name: 'power-cut',
-  label: 'power-cut',
-  seconds: 20,
-  gapMs: 9000,
-  powerCut: true,
-  thawedAnswers: null,
-  twoServers: 0,
-  acknowledged: 100,
-  lostOld: 0,
-  lostRecent: 1,
-  atRiskMs: 20,
-  switchCost: null,
-  load: 1,
-  notJudged: [],
-  wrong: [],
-};
+  test('does not go on with the record of another seed', () => {
+    const [, first = ''] = labels([]);
+    const other = first.endsWith('a') ? 'round-1-c' : 'round-1-a';
+    expect(() => labels([other])).toThrow(`${other} is of another series: --seed 5 draws ${first}`);
+    // More rounds than are asked for now are no contradiction.
+    expect(labels(['round-9-a'])).toEqual(labels([]));
+  });
+
+  test('is told as a table, a row for each kind of case', () => {
+    const cut = { ...good, gapMs: 12_340 };
+    const slow = { ...good, name: 'hang', notJudged: ['slow'] };
+    const bad = { ...slow, gapMs: null, wrong: ['late'] };
+    expect(seriesTable([cut, slow, good, bad]).slice(2)).toEqual([
+      '| `hang` | 2 | 9.0 / 9.0 / 9.0 s | 2 | 0 | 1 | 1 |',
+      '| `power-cut` | 2 | 9.0 / 9.0 / 12.3 s | 2 | 2 | 0 | 0 |',
+      '| `all` | 4 | 9.0 / 9.0 / 12.3 s | 4 | 2 | 1 | 1 |',
+    ]);
+  });
+});
 
 describe('figures', () => {
   const figures = (all: readonly Verdict[], planned: number) =>
