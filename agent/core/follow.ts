@@ -13,7 +13,7 @@ import { wishToJoin } from './lease/membership.ts';
 import { noteHeard } from './lease/presence.ts';
 import { isEligible, others } from './lease/roles.ts';
 import { recordServed } from './lease/rows.ts';
-import { endVacancy, scheduleAttempt } from './lease/vacancy.ts';
+import { endVacancy, hearOfTenure, scheduleAttempt } from './lease/vacancy.ts';
 import { hearRelease, recordEpoch } from './lease/voter.ts';
 import type { Leader } from './state.ts';
 import { explain, knownEpoch, orderStep, send, type Turn, update, updateRun } from './turn.ts';
@@ -74,6 +74,7 @@ export function hearAnnounce(turn: Turn, from: NodeName, message: Announce): voi
     heardAt: now,
   };
   update(turn, { leader });
+  hearOfTenure(turn, message.epoch);
   hearLiving(turn, from);
   const { disk } = state;
   if (disk !== null && message.epoch > disk.highest_epoch) {

@@ -62,7 +62,7 @@ const lastRevision = read.fields<LastRevision>({
   revision: read.counter,
 });
 
-const runState = read.fields<RunState>({
+const oldRunState = read.fields<Omit<RunState, 'yield_known'>>({
   silent_until: read.bootInstant,
   promised: read.nullable(read.ballot),
   accepted: read.nullable(accepted),
@@ -85,20 +85,30 @@ const oldDiskRecord = read.fields<Omit<DiskRecord, 'served' | 'longest_lease_ms'
   newest_wall_ms: read.finite,
 });
 
-/** These came later: a record without them is whole. */
-const laterFields = { served: read.flag, longest_lease_ms: read.counter } as const;
+/** `fields` came later: what an agent without them wrote is whole. */
+const withLater =
+  <Whole, Old>(old: read.Reader<Old>, fields: Readonly<Record<string, read.Reader<unknown>>>) =>
+  (value: unknown): Whole | undefined => {
+    const record = old(value);
+    if (record === undefined || !read.isPlain(value)) return undefined;
+    const later: Record<string, unknown> = {};
+    for (const [name, reader] of Object.entries(fields)) {
+      if (!Object.hasOwn(value, name)) continue;
+      later[name] = reader(value[name]);
+      if (later[name] === undefined) return undefined;
+    }
+    return { ...record, ...later } as Whole;
+  };
 
-const diskRecord: read.Reader<DiskRecord> = (value) => {
-  const record = oldDiskRecord(value);
-  if (record === undefined || !read.isPlain(value)) return undefined;
-  const later: Record<string, unknown> = {};
-  for (const [name, reader] of Object.entries(laterFields)) {
-    if (!Object.hasOwn(value, name)) continue;
-    later[name] = reader(value[name]);
-    if (later[name] === undefined) return undefined;
-  }
-  return { ...record, ...later };
-};
+// start.ts puts in what a record of /run lacks.
+const runState = withLater<RunState, Omit<RunState, 'yield_known'>>(oldRunState, {
+  yield_known: read.counter,
+});
+
+const diskRecord = withLater<DiskRecord, Omit<DiskRecord, 'served' | 'longest_lease_ms'>>(
+  oldDiskRecord,
+  { served: read.flag, longest_lease_ms: read.counter },
+);
 
 const runRecord = read.fields<RunRecord>({
   version: read.oneOf(VERSION),

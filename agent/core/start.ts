@@ -63,7 +63,8 @@ function boot(turn: Turn, facts: StartFacts): void {
 function resume(turn: Turn, run: RunState, facts: StartFacts): void {
   updateRun(turn, { ...freshRun, ...run, left: false });
   if (turn.now < run.silent_until) arm(turn, 'silence', run.silent_until);
-  const { held } = turn.state.run;
+  const { held, yield_known } = turn.state.run;
+  update(turn, { newestTenure: Math.max(held?.epoch ?? 0, yield_known) });
   explain(turn, 'the process was restarted within one boot: it goes on where it was.');
   if (held === null) {
     stopStray(turn, facts, 'a server runs without a lease');

@@ -82,6 +82,8 @@ export interface RunState {
   readonly yield_until: Instant;
   /** Lineage epoch of the replica that it yielded to. */
   readonly yield_epoch: number;
+  /** `newestTenure` of then, and of each start: a later one has ended that vacancy. */
+  readonly yield_known: number;
   readonly handed: LastRevision | null;
   readonly sit_out_until: Instant;
   /** This node asked to leave the voters and does not ask to be taken back. */
@@ -178,6 +180,11 @@ export interface CoreState {
   /** L9, founding: voters that this process has known without a record (they asked, or said so). */
   readonly recordless: readonly NodeName[];
   readonly leader: Leader | null;
+  /**
+   * Highest epoch that somebody is known to have won: its master announced itself, was this node,
+   * or a voter told of it. Not the highest epoch on a card, for a failed attempt leaves one, too.
+   */
+  readonly newestTenure: number;
   /** What is known of the other nodes' replicas (L14). */
   readonly positions: Readonly<Record<NodeName, Position>>;
   /**
@@ -233,6 +240,7 @@ export const freshRun: RunState = {
   cold_until: never,
   yield_until: never,
   yield_epoch: 0,
+  yield_known: 0,
   handed: null,
   sit_out_until: never,
   left: false,
@@ -260,6 +268,7 @@ export function initialState(_config: CoreConfig): CoreState {
     learning: null,
     recordless: [],
     leader: null,
+    newestTenure: 0,
     positions: {},
     rumours: {},
     ownAsTold: null,

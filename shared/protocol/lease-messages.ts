@@ -65,6 +65,8 @@ export interface PromiseMessage {
   /** Owner of `highest_epoch`, null when none was ever granted. */
   readonly epoch_owner: NodeName | null;
   readonly list: MemberList;
+  /** L14: of the newest tenure that this voter knows of since its start; 0 when of none. */
+  readonly newest_tenure: number;
   readonly positions: readonly Position[];
   /** Newest wall-clock time the voter has seen, and whether its clock is synchronised. */
   readonly wall_ms: number;

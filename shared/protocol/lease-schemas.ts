@@ -39,6 +39,8 @@ const schemas: {
     highest_epoch: counter,
     epoch_owner: v.nullable(nodeName),
     list: memberList,
+    // An agent of an earlier version does not tell it.
+    newest_tenure: v.optional(counter, 0),
     positions,
     wall_ms: finite,
     wall_synchronised: v.boolean(),

@@ -25,7 +25,14 @@ import { comparePositions, hearPositions, holdsLastRevision, ownPosition } from 
 import { isVoter, others } from './roles.ts';
 import { countAccept, sendRound } from './rounds.ts';
 import { emptyRefusal } from './rows.ts';
-import { earliestAttempt, hasYielded, mayAsk, scheduleAttempt, yieldOnce } from './vacancy.ts';
+import {
+  earliestAttempt,
+  hasYielded,
+  hearOfTenure,
+  mayAsk,
+  scheduleAttempt,
+  yieldOnce,
+} from './vacancy.ts';
 import { adoptList, answerPrepare, hearRelease, seeCounter } from './voter.ts';
 import { hearWall } from './wall.ts';
 
@@ -106,6 +113,7 @@ export function candidatePromise(turn: Turn, from: NodeName, message: PromiseMes
     endAttempt(turn, `${from} knows epoch ${message.highest_epoch}`);
     return;
   }
+  hearOfTenure(turn, message.newest_tenure);
   const { nonce, highest_epoch, epoch_owner } = message;
   const promises = { ...attempt.promises, [from]: { nonce, highest_epoch, epoch_owner } };
   const higher = attempt.phase === 'preparing' && highest_epoch > attempt.highest;

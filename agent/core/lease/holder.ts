@@ -72,6 +72,7 @@ export function win(turn: Turn): void {
     countingSince: now,
     wonWith: ownPosition(state, now, config),
     leader: null,
+    newestTenure: epoch,
     joining: [],
     leaving: [],
   });

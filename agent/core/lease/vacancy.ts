@@ -3,8 +3,9 @@
  * replica, waiting for the last owner at a cold start), each once per vacancy.
  *
  * Both waits are kept in /run and end with the vacancy, that is when a master is seen or this node
- * wins; a failed attempt, its own or another's, never begins them anew. No random numbers: the
- * spread between nodes comes from their place in the configuration.
+ * wins, the yielding also when a voter tells of a tenure that this node missed; a failed attempt,
+ * its own or another's, never begins them anew. No random numbers: the spread between nodes comes
+ * from their place in the configuration.
  */
 import type { NodeName } from '../../../shared/protocol/lease-messages.ts';
 import { after, type Instant, instant } from '../../../shared/time/duration.ts';
@@ -16,6 +17,7 @@ import { eligibleNodes, isEligible } from './roles.ts';
 import { silenceFrom } from './silence.ts';
 
 const never = instant(0);
+const noYielding = { yield_until: never, yield_epoch: 0, yield_known: 0 };
 
 /**
  * Cold start: this node has just booted, another node was the last owner, and no master has been
@@ -93,7 +95,7 @@ export function endVacancy(turn: Turn): void {
   const { run, attempts } = turn.state;
   const waited = coldWaiting(turn.state, turn.now, turn.config);
   if (run.cold_until !== 0 || run.yield_until !== 0) {
-    updateRun(turn, { cold_until: never, yield_until: never, yield_epoch: 0 });
+    updateRun(turn, { cold_until: never, ...noYielding });
   }
   if (attempts !== 0) update(turn, { attempts: 0 });
   // What is armed now is the end of that wait, minutes away.
@@ -107,10 +109,23 @@ export function endVacancy(turn: Turn): void {
 export const hasYielded = ({ run }: CoreState, lineageEpoch: number): boolean =>
   run.yield_until !== 0 && lineageEpoch <= run.yield_epoch;
 
-/** L14: leaves it to a better, reachable receiver; false when it has done so before. */
+/** A tenure that came after this node had yielded ended that vacancy, seen here or not (L14). */
+export function hearOfTenure(turn: Turn, epoch: number): void {
+  if (epoch > turn.state.newestTenure) update(turn, { newestTenure: epoch });
+  const { yield_until, yield_known } = turn.state.run;
+  if (yield_until === 0 || epoch <= yield_known) return;
+  updateRun(turn, { ...noYielding, yield_known: epoch });
+}
+
+/**
+ * L14: leaves it to a better, reachable receiver with a last row of `lineageEpoch`; false when it
+ * has done so before.
+ */
 export function yieldOnce(turn: Turn, lineageEpoch: number): boolean {
+  const { newestTenure, run } = turn.state;
   if (hasYielded(turn.state, lineageEpoch)) return false;
+  const known = Math.max(run.yield_known, newestTenure);
   const until = instant(Math.ceil(turn.now + turn.config.yieldWait));
-  updateRun(turn, { yield_until: until, yield_epoch: lineageEpoch });
+  updateRun(turn, { yield_until: until, yield_epoch: lineageEpoch, yield_known: known });
   return true;
 }

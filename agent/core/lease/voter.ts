@@ -124,6 +124,7 @@ function promise(turn: Turn, ballot: Ballot): PromiseMessage {
     highest_epoch: disk.highest_epoch,
     epoch_owner: disk.epoch_owner,
     list: disk.list,
+    newest_tenure: state.newestTenure,
     positions: knownPositions(state, now, config),
     wall_ms: ownWall(state, now),
     wall_synchronised: state.wallSynchronised,

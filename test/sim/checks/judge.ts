@@ -243,7 +243,7 @@ class RuleJudge implements Judge {
     // A decision that a freeze interrupted was made earlier; its deadline has passed by now.
     if (!machine.resumes) this.#report(world, 'two-leases', whoElseHolds(world, machine));
     world.coverage.counts.tenures += 1;
-    this.#waits.won(machine);
+    this.#waits.won(machine, epoch);
     const yieldedAt = this.#yielded.get(machine) ?? Number.POSITIVE_INFINITY;
     const hasYielded = world.now - yieldedAt >= machine.config.yieldWait * 0.9;
     const worse = this.#proposals.get(epoch);

@@ -1,7 +1,7 @@
 /**
  * L14: leaving it to a better replica happens once per vacancy, never anew per attempt: kept in
- * /run, so a restart of the process does not begin it again; a reboot may. A replica of a tenure
- * that the node missed belongs to another vacancy.
+ * /run, so a restart of the process does not begin it again; a reboot may. A tenure that the node
+ * missed, and hears of, ended its vacancy.
  */
 import type { CoreState, RunState } from '../../../agent/core/state.ts';
 import type { AgentEvent, StartFacts } from '../../../agent/core/types.ts';
@@ -14,12 +14,14 @@ interface Yielding {
   readonly boot: string;
   readonly counter: number;
   readonly lineage: number;
+  /** The newest tenure that it said it knew of. */
+  readonly known: number;
 }
 
 export interface WaitRules {
   /** A vacancy ends for whoever sees a master. */
   heard(machine: Machine, event: AgentEvent): void;
-  won(machine: Machine): void;
+  won(machine: Machine, epoch: number): void;
   /** Text of the breach, or null. */
   released(machine: Machine, message: Release): string | null;
 }
@@ -31,6 +33,7 @@ export function waitRules(): WaitRules {
   /** In which boot, by giving up which ballot, each candidate of this vacancy has yielded. */
   const yielded = new Map<Machine, Yielding>();
   const forced = new Set<Machine>();
+  const tenures = new Set<number>();
   return {
     heard(machine, event) {
       // L12: a forced promotion begins anew.
@@ -40,7 +43,8 @@ export function waitRules(): WaitRules {
       if (event.kind !== 'message' || event.message.kind !== 'announce') return;
       if (event.message.stage !== 'stopped') yielded.delete(machine);
     },
-    won: (machine) => {
+    won: (machine, epoch) => {
+      tenures.add(epoch);
       yielded.delete(machine);
     },
     released(machine, { ballot, epoch, successor }) {
@@ -48,12 +52,12 @@ export function waitRules(): WaitRules {
       if (epoch !== 0 || successor === null || forced.has(machine)) return null;
       const before = yielded.get(machine);
       // As far as it was told.
-      const lineage = (machine.state as CoreState).run.yield_epoch;
-      yielded.set(machine, { boot: machine.bootId, counter: ballot.counter, lineage });
+      const { yield_epoch: lineage, yield_known: known } = (machine.state as CoreState).run;
+      yielded.set(machine, { boot: machine.bootId, counter: ballot.counter, lineage, known });
       // Everybody is told of the same one.
       if (before?.boot !== machine.bootId || before.counter === ballot.counter) return null;
-      // A replica of a later tenure, which this node missed: another vacancy.
-      if (lineage > before.lineage) return null;
+      // A tenure that this node missed, by its rows or by a voter's word; there must have been one.
+      if (lineage > before.lineage || (known > before.known && tenures.has(known))) return null;
       return `${machine.name} yields to ${successor}, and has yielded in this vacancy before`;
     },
   };

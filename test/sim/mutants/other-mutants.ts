@@ -384,6 +384,15 @@ const roles: readonly Mutant[] = [
       ],
     },
   ]),
+  ...on({ profile: 'aimed', plot: 'missed-tenure' }, [
+    {
+      name: 'missed-tenure-not-heard-of',
+      breaks: 'L14: once per vacancy, which ends with a tenure that others have seen',
+      edits: [
+        { file: candidate, find: '  hearOfTenure(turn, message.newest_tenure);\n', replace: '' },
+      ],
+    },
+  ]),
   ...on({ profile: 'aimed', plot: 'late-word' }, [
     {
       name: 'last-revision-not-compared',
@@ -432,63 +441,4 @@ const roles: readonly Mutant[] = [
   ]),
 ];
 
-const bounds: readonly Mutant[] = [
-  ...on({ profile: 'duel' }, [
-    {
-      name: 'reasons-never-cut',
-      breaks: 'memory is bounded: the last 64 reasons',
-      edits: [
-        {
-          file: 'agent/core/turn.ts',
-          find: 'turn.state.reasons.slice(1 - keptReasons)',
-          replace: 'turn.state.reasons',
-        },
-      ],
-    },
-    {
-      name: 'announcements-are-passed-on',
-      breaks: 'queues are bounded: nobody answers a message with two of its kind',
-      edits: [
-        {
-          file: follow,
-          find: 'if (message.master !== from || !isEligible(config, from) ||',
-          replace: 'if (message.master === config.node || !isEligible(config, message.master) ||',
-        },
-        {
-          file: follow,
-          find:
-            'if (before !== null && before.epoch === message.epoch && before.master !== from) ' +
-            'return;',
-          replace: '',
-        },
-        { file: follow, find: '    master: from,\n', replace: '    master: message.master,\n' },
-        {
-          file: follow,
-          find: '  hearLiving(turn, from);\n',
-          replace:
-            '  for (const node of others(config)) if (node !== from) send(turn, node, message);\n',
-        },
-      ],
-    },
-  ]),
-  ...on({ profile: 'disk' }, [
-    {
-      name: 'failed-write-is-written-again-at-once',
-      breaks: 'a full disk does not spin: a failed write is repeated later',
-      edits: [
-        {
-          file: 'agent/core/mastership.ts',
-          find: '  if (turn.state.run.held === null) arm(turn, ',
-          replace: '  updateRun(turn, {});\n  if (turn.state.run.held === null) arm(turn, ',
-        },
-        {
-          file: 'agent/core/mastership.ts',
-          find: "type Turn, update } from './turn.ts'",
-          replace: "type Turn, update, updateRun } from './turn.ts'",
-        },
-      ],
-    },
-  ]),
-];
-
-export const otherMutants: readonly Mutant[] = [...fences, ...stream, ...roles, ...bounds];
+export const otherMutants: readonly Mutant[] = [...fences, ...stream, ...roles];

@@ -80,6 +80,48 @@ export function missedEpoch(random: SeededRandom): Plot {
   return plotOf(roles, wanted, { length: 60_000, owner: 1, pace: 1, coordinators: [0] });
 }
 
+/**
+ * pi4 is behind pi3, and pi3 behind pi2. It leaves the role to pi2, is cut off, and misses that pi2
+ * becomes master and hangs before a row of its epoch reaches anybody. Then pi3 and pi4 are left.
+ */
+export function missedTenure(random: SeededRandom): Plot {
+  const [owner, best, better, worse] = [0, 1, 2, 3];
+  const dies = random.between(9500, 11_000);
+  // Its lease runs for 4 s more.
+  const free = dies + 3000;
+  const away = random.between(6000, 9000);
+  const serves = random.between(700, 2500);
+  const wanted: Wanted[] = [
+    // Over when the owner is gone: a cut that lasts would keep the judge from looking.
+    { ...apart(owner, worse), at: dies - 2200, duration: 2500 },
+    { ...apart(owner, better), at: dies - 1200, duration: 1500 },
+    { kind: 'power_cut', machine: owner, at: dies, duration: forGood },
+    ...[better, worse].map((to) => keep('hold', 'prepare', best, to, { until: free + 1500 })),
+    {
+      kind: 'isolate',
+      machine: worse,
+      trigger: 'release',
+      by: worse,
+      armedFrom: free,
+      at: random.between(0, 30),
+      duration: away,
+    },
+    {
+      kind: 'hang',
+      machine: best,
+      trigger: 'announce',
+      by: best,
+      armedFrom: free,
+      at: serves,
+      // Over a little later than the other one's absence.
+      duration: away - 800 - serves + random.between(0, 1000),
+    },
+  ];
+  const letters = ['v', 'v', 'v', 'v', 'w'] as const;
+  const roles = letters.map((letter, i): Role => ({ letter, timing: 'short', powerAt: 20 * i }));
+  return plotOf(roles, wanted, { length: 40_000, pace: 1 });
+}
+
 const daily = ['shipped', 'tight', 'short'] as const;
 
 /** The last owner never comes back after a power cut of all: waited for once, and no longer. */

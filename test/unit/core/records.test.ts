@@ -73,6 +73,7 @@ const runState: fc.Arbitrary<RunState> = fc.record({
   cold_until: point,
   yield_until: point,
   yield_epoch: fc.nat(),
+  yield_known: fc.nat(),
   handed: fc.option(fc.record({ epoch: counter, revision: counter })),
   sit_out_until: point,
   left: fc.boolean(),
@@ -134,6 +135,7 @@ const aRun: RunRecord = {
     cold_until: 0,
     yield_until: 0,
     yield_epoch: 0,
+    yield_known: 0,
     handed: null,
     sit_out_until: 0,
     left: false,
@@ -273,6 +275,14 @@ test('each field is held to its type and bounds, also with a right checksum', ()
   for (const [path, value] of wrongRun) {
     expect(parseRunRecord(altered(aRun, path, value)), path.join('.')).toBeNull();
   }
+});
+
+test('what an agent of an earlier version left in /run keeps its role', () => {
+  const old = parseRunRecord(altered(aRun, ['state', 'yield_known'], undefined));
+  const { yield_known, ...state } = aRun.state as Record<string, unknown>;
+  expect(old).toEqual({ ...aRun, state });
+  expect(yield_known).toBe(0);
+  expect(parseRunRecord(altered(aRun, ['state', 'yield_known'], -1))).toBeNull();
 });
 
 test('keys of a later version are dropped, whatever their name', () => {

@@ -202,6 +202,7 @@ describe('a Promise of a voter that has granted a lease to somebody else', () =>
       highest_epoch: 1,
       epoch_owner: 'a',
       list: attempt.list,
+      newest_tenure: 1,
       positions: [],
       wall_ms: 0,
       wall_synchronised: false,

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { hasRenewalQuorum } from '../../../agent/core/lease/member-list.ts';
 import type { AgentEvent } from '../../../agent/core/types.ts';
+import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
 import { wallTime } from '../../../shared/time/duration.ts';
 import { CoreCluster, move, since } from '../../golden/core-cluster.ts';
 
@@ -451,6 +452,34 @@ describe('bugs that the simulator found', () => {
     cluster.setDatastore('c', rows);
     cluster.boot('a', 'b', 'c');
     cluster.run(40_000);
+    expect(cluster.serving()).toEqual(['c']);
+  });
+
+  it('65: a tenure that others saw ends the vacancy for whoever missed it', () => {
+    const cluster = serving({ a: {}, b: {}, c: {}, d: {}, w: { eligible: false } });
+    const rows = { lineageEpoch: 1, clean: true, source: 'replica' } as const;
+    cluster.setDatastore('b', { ...rows, revision: 90 });
+    cluster.setDatastore('c', { ...rows, revision: 80 });
+    cluster.setDatastore('d', { ...rows, revision: 70 });
+    const until = (there: () => boolean): void => {
+      for (let ms = 0; ms < 40_000 && !there(); ms += 1) cluster.run(1);
+      expect(there()).toBe(true);
+    };
+    const hasYielded = (): boolean => cluster.machine('d').state.run.yield_until > 0;
+    const asksAlone = (node: string) => (from: string, _to: string, message: LeaseMessage) =>
+      message.kind !== 'prepare' || from === node;
+    cluster.passes = asksAlone('d');
+    cluster.powerOff('a');
+    until(hasYielded);
+    // It is cut off while b becomes master, whose power goes before it has written a row.
+    cluster.passes = (from, to) => from !== 'd' && to !== 'd';
+    until(() => cluster.machine('c').state.leader?.master === 'b');
+    cluster.powerOff('b');
+    cluster.passes = asksAlone('d');
+    until(() => !hasYielded());
+    until(hasYielded);
+    cluster.passes = () => true;
+    cluster.run(10_000);
     expect(cluster.serving()).toEqual(['c']);
   });
 });

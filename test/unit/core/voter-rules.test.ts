@@ -207,6 +207,7 @@ describe('L4: a candidate', () => {
       highest_epoch: 1,
       epoch_owner: 'a',
       list,
+      newest_tenure: 1,
       positions: [],
       wall_ms: 0,
       wall_synchronised: false,

@@ -67,6 +67,7 @@ const bodiesFrom = (from: string): Bodies => {
       accepted: fc.option(accepted),
       ...known,
       list,
+      newest_tenure: counter,
       positions,
       ...wall,
     }),
