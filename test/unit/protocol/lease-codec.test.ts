@@ -68,6 +68,26 @@ test('the largest message of all fits', () => {
   expect(openLeaseMessage(pi2, sealed('pi2', message))).toMatchObject({ ok: true });
 });
 
+test('a Promise of an agent of an earlier version knows of no tenure', () => {
+  const list = { epoch: 1, number: 1, members: ['pi1'], previous: [], committed: true };
+  const promise = {
+    kind: 'promise',
+    ballot: { counter: 1, node: 'pi2', nonce: 'f'.repeat(16) },
+    nonce: 'e'.repeat(16),
+    accepted: null,
+    highest_epoch: 1,
+    epoch_owner: null,
+    list,
+    newest_tenure: 0,
+    positions: [],
+    wall_ms: 0,
+    wall_synchronised: false,
+  } as const;
+  const { newest_tenure: _later, ...earlier } = promise;
+  const opened = openLeaseMessage(pi2, sealed('pi2', earlier as unknown as LeaseMessage));
+  expect(opened).toMatchObject({ ok: true, message: promise });
+});
+
 describe('L15: the seal', () => {
   test('any altered byte is refused', () => {
     fc.assert(
