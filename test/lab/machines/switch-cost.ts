@@ -96,7 +96,8 @@ export const switchCost = async (machine: Machine): Promise<SwitchCost> => {
   const looks: Memory[] = [];
   while (performance.now() - began < WATCHED_MS) {
     await sleep(LOOK_MS);
-    looks.push(...[memoryOf(group) ?? []].flat());
+    const look = memoryOf(group);
+    if (look !== null) looks.push(look);
   }
   const tookUs = (performance.now() - began) * 1000;
   const median = looks.toSorted((a, b) => a.withSleepMb - b.withSleepMb)[looks.length >> 1];
