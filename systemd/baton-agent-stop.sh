@@ -14,7 +14,7 @@ case $pid in '' | *[!0-9]*) exit 0 ;; esac
 signal=TERM
 # The job says why. Milliseconds on a calm node; on one that swaps the agent goes on working while
 # this waits. A PID 1 that hangs means a plain stop.
-case $(timeout 20 systemctl list-jobs --no-legend baton-agent.service) in
+case $(timeout 10 systemctl list-jobs --no-legend baton-agent.service) in
   *' restart '*) signal=HUP ;;
 esac
 kill -s "$signal" "$pid" || exit 0

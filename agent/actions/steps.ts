@@ -5,7 +5,7 @@
  * Steps run one after the other in the order in which they were given, so that a step of a lost
  * epoch, still copying, never works beside one of the next. A fence does not wait in that line: it
  * cuts the step that runs and those that wait, and they report `ok: false`
- * (agent/actions/fence.ts).
+ * (agent/actions/fence.ts). A stop of the server cuts what starts it.
  *
  * Does not decide what follows a failure: the core does. Source: DESIGN section 5 "Promotion".
  */
@@ -54,7 +54,7 @@ export interface Steps {
   cut(reason: string): void;
   /** The server ended by itself: true when a running step takes the blame and reports it. */
   serverExited(detail: string): boolean;
-  /** Resolves when no step is under way. */
+  /** Resolves when no step is under way, and none was ordered meanwhile. */
   idle(): Promise<void>;
 }
 
@@ -77,21 +77,28 @@ export function createSteps(place: StepPlace): Steps {
     place.post(stepDone(one.effect, result));
   };
 
+  const cutStarts = (reason: string): readonly Ordered[] => {
+    const starts = [...ordered].filter(({ effect }) => needsServer(effect.step));
+    for (const one of starts) one.control.abort(reason);
+    return starts;
+  };
+
   return {
     order(effect) {
       const one = { effect, control: new AbortController() };
+      // It is waited for no longer: a slow card takes minutes, a machine that goes off has seconds.
+      if (effect.step === 'stop_server') cutStarts('the server is to stop');
       ordered.add(one);
       line = line.then(() => run(one));
     },
     cut(reason) {
       for (const one of ordered) if (goesUp(one.effect.step)) one.control.abort(reason);
     },
-    serverExited(detail) {
-      const blamed = [...ordered].filter(({ effect }) => needsServer(effect.step));
-      for (const one of blamed) one.control.abort(detail);
-      return blamed.length > 0;
+    serverExited: (detail) => cutStarts(detail).length > 0,
+    async idle() {
+      // The report of a step may order another one.
+      while (ordered.size > 0) await line;
     },
-    idle: () => line,
   };
 }
 

@@ -18,7 +18,7 @@ import { throttled } from './throttle.ts';
 /** Positions are told to the core no more often than this; renewals carry them every 1.5 s. */
 export const TELL_PERIOD = milliseconds(500);
 /** The server is stopped and the last rows are few; a receiver that needs longer is not there. */
-const FLUSH_LIMIT = seconds(10);
+export const FLUSH_LIMIT = seconds(10);
 
 interface Gathered {
   note(node: NodeName, position: StreamPosition): void;

@@ -5,13 +5,21 @@
  * to do. Nothing here bypasses a rule of the lease: a forced promotion (L12) waits for the node's
  * own lock like everybody else.
  */
+import { after } from '../../shared/time/duration.ts';
 import { endAttempt } from './lease/candidate.ts';
 import { scheduleForced } from './lease/forced.ts';
 import { foundByCommand } from './lease/learning.ts';
 import { beginLeaving } from './lease/membership.ts';
 import { isEligible } from './lease/roles.ts';
-import { beginHandover, changeHeld, chooseReceiver, couldAskAtOnce } from './promotion.ts';
-import { reply, type Turn, update } from './turn.ts';
+import {
+  beginHandover,
+  changeHeld,
+  chooseReceiver,
+  couldAskAtOnce,
+  handOverAtShutdown,
+  untilAble,
+} from './promotion.ts';
+import { explain, reply, type Turn, update } from './turn.ts';
 import type { AgentEvent, Command } from './types.ts';
 
 type Asked = Extract<AgentEvent, { kind: 'command' | 'stopping' }>;
@@ -37,6 +45,10 @@ function move(turn: Turn, id: string, command: Extract<Command, { name: 'move' }
     reply(turn, id, false, `This node is not the master (${master} is). Run it there.`);
     return;
   }
+  if (state.stopping) {
+    reply(turn, id, false, 'This node is being switched off: it hands over by itself.');
+    return;
+  }
   if (held.stage !== 'serving') {
     reply(turn, id, false, 'The server is not serving yet; try again when it is.');
     return;
@@ -52,7 +64,8 @@ function move(turn: Turn, id: string, command: Extract<Command, { name: 'move' }
   } else if (heard === undefined || now - heard > config.fenceAfter) {
     reply(turn, id, false, `${to} has not been heard lately; nothing was changed.`);
   } else if (!couldAskAtOnce(turn, to)) {
-    reply(turn, id, false, `${to} has just started and may not ask yet; try again in a moment.`);
+    const why = `${to} has just started or is leaving, and may not ask now`;
+    reply(turn, id, false, `${why}; try again in a moment.`);
   } else {
     beginHandover(turn, { to, reply: id, why: 'move' });
   }
@@ -72,14 +85,17 @@ function shutDown(turn: Turn): void {
   const { state } = turn;
   if (state.stopping) return;
   const { held } = state.run;
-  update(turn, { stopping: true, forced: false });
+  const receiverBy = after(turn.now, untilAble(turn.config));
+  update(turn, { stopping: true, forced: false, receiverBy });
   if (held === null) {
     endAttempt(turn, 'this node is being switched off');
     beginLeaving(turn);
   } else if (held.stage === 'handing_over' && held.handover !== null) {
     // Whoever was asked for by name may not take it any more: then it goes to whom is best.
     changeHeld(turn, { handover: { ...held.handover, why: 'shutdown' } });
-  } else if (held.stage !== 'giving_back') {
-    beginHandover(turn, { to: chooseReceiver(turn), reply: null, why: 'shutdown' });
+  } else {
+    handOverAtShutdown(turn);
+    const waits = turn.state.run.held?.stage === 'serving';
+    if (waits) explain(turn, 'serves on until a receiver may take over, then it is switched off.');
   }
 }

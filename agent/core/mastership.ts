@@ -76,6 +76,7 @@ function route(turn: Turn, event: Exclude<AgentEvent, { kind: 'started' }>): voi
     case 'datastore':
       return update(turn, { datastore: event.facts });
     case 'acknowledged':
+      noteHeard(turn, event.receiver);
       return hearAcknowledgement(turn, event.receiver, event.lineageEpoch, event.revision);
     case 'step_done':
       return stepDone(turn, event);

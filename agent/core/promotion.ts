@@ -8,7 +8,7 @@
  * the server is known to have stopped; where that can't be known, it runs out.
  */
 import type { NodeName, Release } from '../../shared/protocol/lease-messages.ts';
-import { after, left, minutes } from '../../shared/time/duration.ts';
+import { after, type Duration, left, milliseconds, minutes } from '../../shared/time/duration.ts';
 import { announce, followSelf } from './follow.ts';
 import { dropRole, loseRole } from './lease/lapse.ts';
 import { beginLeaving } from './lease/membership.ts';
@@ -21,7 +21,7 @@ import { newestWall } from './lease/wall.ts';
 import { receiversByRank } from './ranking.ts';
 import type { Handover, Held } from './state.ts';
 import { explain, orderStep, reply, send, type Turn, update, updateRun } from './turn.ts';
-import type { AgentEvent, Step, StepOrder } from './types.ts';
+import type { AgentEvent, CoreConfig, Step, StepOrder } from './types.ts';
 
 type StepDone = Extract<AgentEvent, { kind: 'step_done' }>;
 
@@ -33,6 +33,9 @@ const nextStep: Partial<Record<Step, Step>> = {
 };
 
 const nothing = { lineage_epoch: 0, revision: 0 };
+
+/** A shutdown tries so many receivers; `wiring/ending.ts` gives it the time. */
+export const MOST_RECEIVERS = 2;
 
 /** Exits further apart than this are not a crash loop. */
 const restartMemory = minutes(10);
@@ -217,6 +220,7 @@ function release(turn: Turn, successor: NodeName | null, last: number | null = n
 /** A planned move: stop, last revisions acknowledged, lease to the named successor. */
 export function beginHandover(turn: Turn, handover: Handover): void {
   changeHeld(turn, { stage: 'handing_over', handover });
+  update(turn, { passedOver: [] });
   const to = handover.to ?? 'nobody';
   explain(turn, `hands the role over to ${to} (${handover.why}).`);
   order(turn, 'stop_server');
@@ -225,54 +229,115 @@ export function beginHandover(turn: Turn, handover: Handover): void {
 function handoverStep(turn: Turn, held: Held, event: StepDone): void {
   const { handover } = held;
   if (handover === null) return;
-  const last = event.step === 'send_last_revisions';
-  const { to, why } = handover;
-  const lost = event.ok && to !== null && !couldAskAtOnce(turn, to);
-  // A shutdown goes on to whoever is best now; a move was asked for by name.
-  const next = lost && why === 'shutdown' ? (chooseReceiver(turn) ?? to) : to;
-  if (event.ok && next !== null && (!last || next !== to) && !(lost && why === 'move')) {
-    changeHeld(turn, { handover: { ...handover, to: next } });
-    order(turn, 'send_last_revisions');
+  if (handover.why === 'shutdown') shutdownStep(turn, handover, event);
+  else moveStep(turn, handover, event);
+}
+
+/** The role goes whatever happens: to whoever is best now, to nobody by name where nobody can. */
+function shutdownStep(turn: Turn, handover: Handover, event: StepDone): void {
+  const stopped = event.step === 'stop_server';
+  if (stopped && !event.ok) {
+    loseRole(turn, `the server did not stop: ${event.detail}`);
+    reply(turn, handover.reply, false, `The server did not stop: ${event.detail}.`);
     return;
   }
-  if (why === 'shutdown' || (event.ok && !lost)) {
-    if (event.step === 'stop_server' && !event.ok) {
-      loseRole(turn, `the server did not stop: ${event.detail}`);
-      reply(turn, handover.reply, false, `The server did not stop: ${event.detail}.`);
-    } else {
-      release(turn, to, last && event.ok ? (event.lastRevision ?? null) : null);
-      reply(turn, handover.reply, true, `released to ${to ?? 'the others'}`);
+  const { to } = handover;
+  const able = event.ok && to !== null && couldAskAtOnce(turn, to);
+  // Nobody is tried twice, and only so many: each may take its time, and the machine goes off.
+  if (!stopped && to !== null) update(turn, { passedOver: [...turn.state.passedOver, to] });
+  const mayTry = turn.state.passedOver.length < MOST_RECEIVERS;
+  const next = able ? to : mayTry ? chooseReceiver(turn) : null;
+  if (next === null || (able && !stopped)) {
+    release(turn, next, next === null ? null : (event.lastRevision ?? null));
+    reply(turn, handover.reply, true, `released to ${next ?? 'the others'}`);
+    return;
+  }
+  changeHeld(turn, { handover: { ...handover, to: next } });
+  order(turn, 'send_last_revisions');
+}
+
+/** A move was asked for by name; before the lease is handed over, a failure puts this one back. */
+function moveStep(turn: Turn, { to, reply: asked }: Handover, event: StepDone): void {
+  const able = to !== null && couldAskAtOnce(turn, to);
+  if (event.ok && able) {
+    if (event.step === 'stop_server') {
+      order(turn, 'send_last_revisions');
+      return;
     }
+    release(turn, to, event.lastRevision ?? null);
+    reply(turn, asked, true, `released to ${to}`);
     return;
   }
-  // Before the lease is handed over, a failure puts this master back.
-  const failure = lost ? `${to} may not ask any more` : `${event.step} failed: ${event.detail}`;
-  reply(turn, handover.reply, false, `${failure}; still master`);
+  const failure = event.ok ? `${to} may not ask any more` : `${event.step} failed: ${event.detail}`;
+  reply(turn, asked, false, `${failure}; still master`);
   changeHeld(turn, { stage: 'restarting', handover: null });
   explain(turn, `stays master: ${failure}.`);
   order(turn, 'start_server');
 }
 
 /**
- * A voter that has not accepted a round lately is silent after its start (L2), or away: it could
- * not ask for the lease at once, and somebody with fewer revisions would.
+ * As the holder of a machine that is being switched off, at once and before each round: hands over
+ * as soon as somebody can take it. While its server serves, and an eligible node that is there may
+ * not ask yet (silent after its start, or no voter yet), this one goes on serving: under a list of
+ * itself alone nobody could follow it once it is off (L10).
+ */
+export function handOverAtShutdown(turn: Turn): void {
+  const { state, now } = turn;
+  const { held } = state.run;
+  if (!state.stopping || held === null) return;
+  if (held.stage === 'handing_over' || held.stage === 'giving_back') return;
+  const to = chooseReceiver(turn);
+  const mayWait = held.stage === 'serving' && now < state.receiverBy;
+  if (to === null && mayWait && somebodyComes(turn)) return;
+  beginHandover(turn, { to, reply: null, why: 'shutdown' });
+}
+
+/**
+ * From a start until its node may take over: the silence, an announcement (every second round),
+ * the wish to be a voter that follows it, and two rounds, one that shows everybody the new list and
+ * asks for the vote, one that counts it.
+ */
+export const untilAble = ({ leaseDuration, renewInterval }: CoreConfig): Duration =>
+  milliseconds(leaseDuration + 5 * renewInterval);
+
+/**
+ * An eligible node that is there, by its words or by the stream, and is not about to leave. One
+ * that has left counts for a while, as long as it is heard: it looks like one that returns and is
+ * silent.
+ */
+function somebodyComes({ state, now, config }: Turn): boolean {
+  return eligibleNodes(config).some((node) => {
+    if (node === config.node || state.leaving.includes(node)) return false;
+    const heard = state.heard[node];
+    return heard !== undefined && now - heard <= config.fenceAfter;
+  });
+}
+
+/**
+ * A voter that has not accepted a round lately is silent after its start (L2), or away; one that
+ * leaves will not ask any more. Neither could ask for the lease at once, and somebody with fewer
+ * revisions would.
  */
 export function couldAskAtOnce(turn: Turn, node: NodeName): boolean {
   const { state, now, config } = turn;
   if (!isVoter(config, node)) return true;
+  if (state.leaving.includes(node) || !state.disk?.list.members.includes(node)) return false;
   const accepted = state.lastAccept[node];
   if (accepted === undefined || now - accepted > config.fenceAfter) return false;
   return state.run.held?.nonces[node] !== undefined;
 }
 
-/** The receiver that a move without a name goes to; null when there is none that can be reached. */
+/**
+ * The best receiver that can be reached, could ask at once and has not failed at this handover;
+ * null when there is none.
+ */
 export function chooseReceiver(turn: Turn): NodeName | null {
   const { state, now, config } = turn;
   const reachable = (node: NodeName): boolean => {
     const heard = state.heard[node];
     if (node === config.node || heard === undefined || now - heard > config.fenceAfter)
       return false;
-    return couldAskAtOnce(turn, node);
+    return couldAskAtOnce(turn, node) && !state.passedOver.includes(node);
   };
   return receiversByRank(state, config, config.node).find(reachable) ?? null;
 }

@@ -218,6 +218,10 @@ export interface CoreState {
   readonly forced: boolean;
   /** The daemon was told to end. */
   readonly stopping: boolean;
+  /** Until then a holder that is being switched off waits for a receiver that may not ask yet. */
+  readonly receiverBy: Instant;
+  /** Receivers that did not take the last revisions of the handover under way (memory only). */
+  readonly passedOver: readonly NodeName[];
   /** The agent unit was ordered to run under this epoch; -1 when not in this life. */
   readonly agentUnitEpoch: number;
   /** Wall clock minus boot clock, and whether it is synchronised. */
@@ -285,6 +289,8 @@ export function initialState(_config: CoreConfig): CoreState {
     leaving: [],
     forced: false,
     stopping: false,
+    receiverBy: never,
+    passedOver: [],
     agentUnitEpoch: -1,
     wallOffset: 0,
     wallSynchronised: false,

@@ -11,10 +11,13 @@ import type { Parts } from './parts.ts';
 
 /** The id under which the core tells that the node has left. */
 export const LEFT = 'shutdown';
-/** A move with its last revisions; systemd's TimeoutStopSec leaves more. */
-export const MASTER_LEAVES = seconds(30);
+/**
+ * A receiver that becomes able, the server's stop, and the last revisions to two receivers, one of
+ * which may fail; systemd's TimeoutStopSec leaves more.
+ */
+export const MASTER_LEAVES = seconds(45);
 /** A vote is given back within one round; with no master to take it, nobody is waited for. */
-const VOTER_LEAVES = seconds(4);
+export const VOTER_LEAVES = seconds(4);
 const LOOK = milliseconds(50);
 
 export interface Departure {

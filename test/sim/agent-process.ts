@@ -178,7 +178,7 @@ function execute(world: World, machine: Machine, effect: Effect): 'disk' | 'run'
       if (effect.id === 'shutdown' && machine.leaving) {
         const at = world.now + 50;
         const { power, offAfter } = machine;
-        world.queue.push(at, happening.shutdownPoll, machine.index, power, offAfter);
+        world.queue.push(at, happening.goOff, machine.index, power, offAfter);
       }
       return null;
   }

@@ -4,7 +4,9 @@
  * What survives what: a process restart keeps /run; a reboot loses it, and with it the lease file
  * and whatever was written without a sync; an empty card loses the rest.
  */
+import type { CoreState } from '../../agent/core/state.ts';
 import type { StartFacts } from '../../agent/core/types.ts';
+import { MASTER_LEAVES, VOTER_LEAVES } from '../../agent/wiring/ending.ts';
 import type { WallTime } from '../../shared/time/duration.ts';
 import { feed, forgetTimers, resume } from './agent-process.ts';
 import { stopNow, strayStart } from './server.ts';
@@ -164,25 +166,36 @@ export function agentStarts(world: World, machine: Machine, life: number): void 
   startAgent(world, machine);
 }
 
-/** Longest time that the service manager leaves an agent to go in order, ms. */
-const shutdownPatience = 12_000;
+/** How often the daemon that ends looks whether it has left, ms (agent/wiring/ending.ts: 50). */
+const departureLook = 500;
 
 /** `systemctl poweroff`: the agent gives away what it holds, then the machine goes off. */
 export function orderShutdown(world: World, machine: Machine, back: number): void {
   if (!machine.powered || machine.nodeFrozen) return;
-  const at = machine.up ? world.now + shutdownPatience : world.now + 500;
-  world.queue.push(at, happening.shutdownPoll, machine.index, machine.power, back);
+  machine.offAfter = back;
+  machine.leaveBy = world.now + MASTER_LEAVES;
+  machine.releasedAt = world.now;
+  lookAtDeparture(world, machine, machine.power);
   if (!machine.up) return;
   machine.leaving = true;
-  machine.offAfter = back;
   feed(world, machine, { kind: 'stopping', why: 'shutdown' });
+}
+
+/** As the daemon that ends, agent/wiring/ending.ts; without it nobody is waited for. */
+export function lookAtDeparture(world: World, machine: Machine, power: number): void {
+  if (power !== machine.power || !machine.powered) return;
+  if (machine.up && (machine.state as CoreState).run.held !== null) machine.releasedAt = world.now;
+  const late = world.now > machine.leaveBy || world.now - machine.releasedAt > VOTER_LEAVES;
+  const ends = late || !machine.up;
+  const next = ends ? happening.goOff : happening.departureLook;
+  world.queue.push(world.now + departureLook, next, machine.index, power, machine.offAfter);
 }
 
 /** Everything is stopped and synced before the power goes. */
 export function goOff(world: World, machine: Machine, power: number, back: number): void {
   if (power !== machine.power || !machine.powered) return;
   if (machine.nodeFrozen) {
-    world.queue.push(world.now + 500, happening.shutdownPoll, machine.index, power, back);
+    world.queue.push(world.now + 500, happening.goOff, machine.index, power, back);
     return;
   }
   const { store } = machine;

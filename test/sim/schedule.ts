@@ -16,7 +16,7 @@ import type { Coverage } from './coverage.ts';
 import { eventQueue, type QueueEntry } from './event-queue.ts';
 import { endFault, type FaultEnd, planFaults, strike } from './faults.ts';
 import { noFlaws } from './flaws.ts';
-import { agentStarts, goOff, powerOn, thaw } from './machine.ts';
+import { agentStarts, goOff, lookAtDeparture, powerOn, thaw } from './machine.ts';
 import { promoteAlone } from './machine-faults.ts';
 import { type Flight, lie, setCut } from './network.ts';
 import { lookToFound, type Visit } from './operator.ts';
@@ -110,7 +110,8 @@ const handlers: Readonly<Record<keyof typeof happening, Handler>> = {
     serverReady(world, machine, token, payload as number),
   serverEnd: serverEnded,
   faultEnd: (world, _machine, _token, payload) => endFault(world, payload as FaultEnd),
-  shutdownPoll: (world, machine, token, payload) => goOff(world, machine, token, payload as number),
+  departureLook: lookAtDeparture,
+  goOff: (world, machine, token, payload) => goOff(world, machine, token, payload as number),
   promote: promoteAlone,
   fault: (world, _machine, _token, payload) => strike(world, payload as PlannedFault),
   armTrigger: (world, _machine, _token, payload) => armTrigger(world, payload as PlannedFault),
@@ -216,6 +217,8 @@ function buildMachine(plan: Plan, index: number): Machine {
     timers: new Int32Array(timerNames.length),
     leaving: false,
     offAfter: 0,
+    leaveBy: 0,
+    releasedAt: 0,
     deadUntil: 0,
     disk: diskOf(plan, index),
     oldDisk: diskOf(plan, index),

@@ -44,11 +44,12 @@ export const happening = {
   faultEnd: 12,
   armTrigger: 13,
   feed: 14,
-  shutdownPoll: 15,
+  departureLook: 15,
   liveness: 16,
   lie: 17,
   promote: 18,
   found: 19,
+  goOff: 20,
 } as const;
 
 export interface ServerModel {
@@ -125,6 +126,9 @@ export interface Machine {
   leaving: boolean;
   /** Ms without power after the shutdown under way. */
   offAfter: number;
+  /** True times: it is not waited for beyond this, and it last held the role. */
+  leaveBy: number;
+  releasedAt: number;
   /** Stays without power until then, whatever else the plan says (`promote`). */
   deadUntil: number;
 

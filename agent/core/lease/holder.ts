@@ -14,7 +14,7 @@ import type {
 } from '../../../shared/protocol/lease-messages.ts';
 import { after } from '../../../shared/time/duration.ts';
 import { announce } from '../follow.ts';
-import { beginPromotion, isGateOpen } from '../promotion.ts';
+import { beginPromotion, handOverAtShutdown, isGateOpen } from '../promotion.ts';
 import type { Attempt, CoreState, Held } from '../state.ts';
 import { arm, disarm, explain, send, type Turn, update, updateDisk, updateRun } from '../turn.ts';
 
@@ -68,7 +68,8 @@ export function win(turn: Turn): void {
   updateRun(turn, { held, handed: null });
   update(turn, {
     attempt: null,
-    lastAccept: {},
+    // Who granted it may be asked at once, by a move as by a shutdown.
+    lastAccept: Object.fromEntries(round.accepts.map((node) => [node, now])),
     countingSince: now,
     wonWith: ownPosition(state, now, config),
     leader: null,
@@ -133,6 +134,7 @@ export function nextRound(turn: Turn): void {
     return;
   }
   changeMembers(turn);
+  handOverAtShutdown(turn);
   const { state, now, config } = turn;
   arm(turn, 'renew', after(now, config.answerTimeout));
   const list = state.disk?.list;

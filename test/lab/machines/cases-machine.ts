@@ -248,12 +248,8 @@ const gateRefuses = async (stage: Stage, machine: Machine): Promise<string[]> =>
   return wrong;
 };
 
-/** Two rounds: the master learns with its next one that a voter's silence is over. */
-const ROUNDS_MS = 3000;
-
 const reboot = async (stage: Stage): Promise<CaseReport> => {
   const old = await stage.settled();
-  await sleep(ROUNDS_MS);
   const atMs = await old.reboot();
   stage.tell(`${old.name}, the server, rebooted in order`);
   const { gapMs } = await stage.failover(atMs, old);

@@ -120,6 +120,9 @@ export class Stage {
     if (ready === null) return 'no API is ready';
     const master = this.observer.report(ready);
     if (master?.role !== 'master') return `the agent of ${ready} says ${master?.role ?? 'nothing'}`;
+    // Whose writes a fault may cost is known from the last one before it.
+    const written = this.workload.lastAcknowledged(Number.POSITIVE_INFINITY);
+    if (written?.node !== ready) return `${ready} has taken no write yet`;
     for (const { name } of running.filter((one) => one.name !== ready)) {
       // Counted from its agent's start: a busy host takes seconds from power to there.
       const heardMs = this.observer.bootHeardMs(name) ?? Date.now();

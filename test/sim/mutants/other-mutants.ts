@@ -140,7 +140,12 @@ const stream: readonly Mutant[] = [
       edits: [
         {
           file: promotion,
-          find: 'last && event.ok ? (event.lastRevision ?? null) : null',
+          find: 'const able = event.ok && to !== null && couldAskAtOnce(turn, to);\n  // Nobody',
+          replace: 'const able = to !== null && couldAskAtOnce(turn, to);\n  // Nobody',
+        },
+        {
+          file: promotion,
+          find: 'next === null ? null : (event.lastRevision ?? null)',
           replace: 'turn.state.datastore.revision',
         },
       ],

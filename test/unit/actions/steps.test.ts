@@ -145,6 +145,38 @@ test('a server that ends while it is being asked for takes the step with it', as
   expect(steps.serverExited('again')).toBe(false);
 });
 
+test('a stop does not wait for a server that is still starting (70)', async () => {
+  const ready: StepPlace['ready'] = {
+    untilReady: (_bound, signal) =>
+      new Promise((resolve) => {
+        signal.addEventListener('abort', () => resolve({ ok: false, detail: 'aborted' }));
+      }),
+  };
+  const { steps, events, calls } = make({ ready });
+  steps.order(effect('check_ready'));
+  await turn();
+  steps.order(effect('stop_server'));
+  await steps.idle();
+  expect(events).toMatchObject([
+    { step: 'check_ready', ok: false, detail: 'the server is to stop' },
+    { step: 'stop_server', ok: true },
+  ]);
+  expect(calls).toEqual(['stop server', 'stopped']);
+});
+
+test('idle is when nothing more was ordered by the last report (70)', async () => {
+  const made = make({
+    post: (event) => {
+      if (event.kind !== 'step_done') return;
+      made.events.push(event);
+      if (event.step === 'stop_server') made.steps.order(effect('send_last_revisions'));
+    },
+  });
+  made.steps.order(effect('stop_server'));
+  await made.steps.idle();
+  expect(made.events.map(({ step }) => step)).toEqual(['stop_server', 'send_last_revisions']);
+});
+
 test('nobody waits for a server that has ended before it was asked for (48)', async () => {
   const { steps, events } = make({ serverRuns: false, ready: { untilReady: () => forever } });
   steps.order(effect('check_ready'));

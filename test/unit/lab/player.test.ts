@@ -2,11 +2,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { NodeReport } from '../../../shared/protocol/report.ts';
 import type { Case, CaseReport } from '../../lab/machines/case.ts';
+import type { Machine } from '../../lab/machines/machine.ts';
 import type { Plan, Task } from '../../lab/machines/plan.ts';
 import { Player } from '../../lab/machines/player.ts';
 import { type Losses, Stage } from '../../lab/machines/stage.ts';
+import type { Acknowledgement } from '../../lab/workload.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -107,4 +111,32 @@ test('those of a cluster that ended belong to the next verdict, or have their ow
   expect(late).toMatchObject({ label: 'end-of-cluster-1', twoServers: 1 });
   expect(late?.wrong).toHaveLength(1);
   expect(await player.end()).toBeNull();
+});
+
+test('a cluster has not settled before its server has taken a write', async () => {
+  const node1 = { name: 'node1' } as Machine;
+  const fleet = { folder, machines: [], machine: () => node1, newCard: () => undefined };
+  const stage = new Stage(
+    { ...fleet, scrap: async () => undefined },
+    new AbortController().signal,
+    () => undefined,
+  );
+  vi.spyOn(stage.probes, 'readyNow').mockReturnValue('node1');
+  const master = { role: 'master', epoch: 1, receivers: [] } as unknown as NodeReport;
+  vi.spyOn(stage.observer, 'report').mockReturnValue(master);
+  let written: Acknowledgement | null = null;
+  vi.spyOn(stage.workload, 'lastAcknowledged').mockImplementation(() => written);
+  let settled = false;
+  const told = stage.settled().then(() => {
+    settled = true;
+  });
+  const write = { number: 1, revision: 1, atMs: 1 };
+  for (const before of [null, { ...write, node: 'node2' }]) {
+    written = before;
+    await sleep(100);
+    expect(settled).toBe(false);
+  }
+  written = { ...write, node: 'node1' };
+  await told;
+  await stage.close();
 });

@@ -3,6 +3,8 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { VOTER_LEAVES } from '../../../agent/wiring/ending.ts';
+import { milliseconds } from '../../../shared/time/duration.ts';
 import { readArguments, replayWords } from '../../sim/arguments.ts';
 import { runBatch } from '../../sim/batch.ts';
 import { addContainment, containmentTable, emptyContainment } from '../../sim/containment.ts';
@@ -140,6 +142,34 @@ describe('a schedule', () => {
     const again = runSchedule(small.plan, { core: neverFences, coverage: emptyCoverage() });
     expect(again.violation?.rule).toBe(caught.rule);
   });
+});
+
+it('a machine that is switched off waits for its vote as long as the daemon does (RIG 25)', () => {
+  const drawn = makePlan(1, { nodes: 3, profile: 'calm' });
+  const fault = (fields: Partial<PlannedFault>) =>
+    ({
+      ...{ kind: 'partition', at: 20_000, trigger: null, armedFrom: 0, by: null, after: null },
+      ...{ message: null, role: null, machine: 0, duration: 20_000, strength: 0, sides: 1 },
+      ...fields,
+    }) as PlannedFault;
+  const starts = drawn.starts.map((start) => ({ ...start, powerAt: 100, rate: 1 }));
+  const runs = [0, 1, 2].map((machine) => {
+    const cut = fault({ index: 0, machine, sides: 1 << machine });
+    const off = fault({ index: 1, kind: 'shutdown', at: 21_000, machine, duration: 60_000 });
+    const lines = tracer(false);
+    const plan = { ...drawn, starts, faults: [cut, off] };
+    runSchedule(plan, { core: shippedCore, coverage: emptyCoverage(), trace: lines });
+    const own = lines.lines.filter((line) => line.includes(`  pi${machine + 1} [`));
+    return own.filter((line) => !line.includes('] *') && !line.includes(']  *'));
+  });
+  const lastMs = runs.map((lines) => Number.parseFloat(lines.at(-1) ?? '') * 1000);
+  // Two are voters that reach nobody, one is the master until its lease has run out.
+  const leave = lastMs.map((ms) => ms - 21_000).toSorted((a, b) => a - b);
+  const role = milliseconds(5000);
+  expect(leave[0]).toBeLessThanOrEqual(VOTER_LEAVES + 1000);
+  expect(leave[1]).toBeLessThanOrEqual(VOTER_LEAVES + 1000);
+  expect(leave[2]).toBeGreaterThan(VOTER_LEAVES + 1000);
+  expect(leave[2]).toBeLessThanOrEqual(role + VOTER_LEAVES + 1000);
 });
 
 describe('aimed schedules', () => {

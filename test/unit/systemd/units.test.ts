@@ -21,7 +21,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { STOP_GRACE } from '../../../agent/actions/steps.ts';
+import { FLUSH_LIMIT } from '../../../agent/actions/stream-tenure.ts';
 import { loadAgentSettings } from '../../../agent/config.ts';
+import { MOST_RECEIVERS } from '../../../agent/core/promotion.ts';
 import { MASTER_LEAVES } from '../../../agent/wiring/ending.ts';
 import { configure, copyFiles, SHIPPED, targetOf } from '../../lab/machines/install.ts';
 
@@ -177,6 +179,10 @@ describe('times of units and code', () => {
   test('systemd waits longer for the agent than the agent for its move', () => {
     const stop = span(setting('baton-agent.service', 'TimeoutStopSec'));
     expect(stop).toBeGreaterThan(MASTER_LEAVES + STOP_GRACE);
+    // A receiver that has just started, the stop, and two receivers to try.
+    const able = lease.lease_duration_ms + 6 * lease.renew_interval_ms;
+    const flushes = MOST_RECEIVERS * FLUSH_LIMIT;
+    expect(MASTER_LEAVES).toBeGreaterThan(able + STOP_GRACE + flushes);
   });
 
   test('systemd kills a server that does not stop when the agent does', () => {
