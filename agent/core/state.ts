@@ -207,6 +207,8 @@ export interface CoreState {
   readonly seenCounter: number;
   /** As holder: when each voter last accepted a round, for `retireAfter` (memory only). */
   readonly lastAccept: Readonly<Record<NodeName, Instant>>;
+  /** As holder: when it took each voter in, whose silence counts from then on (memory only). */
+  readonly takenIn: Readonly<Record<NodeName, Instant>>;
   /** Since when this tenure counts silence; a new process starts counting anew. */
   readonly countingSince: Instant;
   /** When this voter last answered a holder's Propose; a voter that gets none asks to join. */
@@ -283,6 +285,7 @@ export function initialState(_config: CoreConfig): CoreState {
     attempts: 0,
     seenCounter: 0,
     lastAccept: {},
+    takenIn: {},
     countingSince: never,
     lastProposed: never,
     joining: [],

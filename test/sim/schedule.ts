@@ -180,6 +180,7 @@ function buildWorld(plan: Plan, options: RunOptions): World {
     // A storm never ends: no bound on anything is judged in it.
     disturbances: plan.storm === null ? 0 : 1,
     disturbedAt: 0,
+    listChangedAt: 0,
     changedAt: 0,
     ended: false,
     struck: null,

@@ -218,6 +218,8 @@ export interface World {
   disturbedAt: number;
   /** The same, of what the plan brings about only: faults, people, and machines that start. */
   changedAt: number;
+  /** When a holder last took a voter in or out. */
+  listChangedAt: number;
   ended: boolean;
   /** The first fault beyond the model, once it has struck; whose server started last. */
   struck: PlannedFault | null;

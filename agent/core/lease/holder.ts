@@ -70,6 +70,7 @@ export function win(turn: Turn): void {
     attempt: null,
     // Who granted it may be asked at once, by a move as by a shutdown.
     lastAccept: Object.fromEntries(round.accepts.map((node) => [node, now])),
+    takenIn: {},
     countingSince: now,
     wonWith: ownPosition(state, now, config),
     leader: null,

@@ -37,6 +37,7 @@ export function changeMembers(turn: Turn): void {
     explain(turn, `takes ${removed} out of the voters: ${why}.`);
   } else if (joiner !== undefined && isVoter(config, joiner)) {
     updateDisk(turn, { ...disk, list: changedList(list, run.held.epoch, { add: joiner }) });
+    update(turn, { takenIn: { ...state.takenIn, [joiner]: turn.now } });
     explain(turn, `takes ${joiner} in as a voter.`);
   }
 }
@@ -48,7 +49,8 @@ function deadVoter(turn: Turn): NodeName | undefined {
   if (members.length <= 2) return undefined;
   return members.find((node) => {
     if (node === config.node) return false;
-    const since = Math.max(state.lastAccept[node] ?? 0, state.countingSince);
+    const lastSign = Math.max(state.lastAccept[node] ?? 0, state.takenIn[node] ?? 0);
+    const since = Math.max(lastSign, state.countingSince);
     return now - since > config.retireAfter;
   });
 }

@@ -11,6 +11,7 @@ import { bootClock, type Machine, type World } from '../world.ts';
 import { isApart } from './apart.ts';
 import { isBestReplica, isOwnerPassedOver } from './best-replica.ts';
 import { answersUnwritten, diskOnlyRises, epochRules } from './epochs.ts';
+import { memberRules } from './members.ts';
 import { noteHeard } from './promises.ts';
 import { type RevisionRules, releaseKeepsPromise, revisionRules } from './revisions.ts';
 import { outlivesItsLease, whoElseAnswers, whoElseHolds, whoElseOpened } from './servers.ts';
@@ -38,6 +39,7 @@ export const ruleNames = [
   'yields-twice',
   'no-master',
   'vote-not-counted',
+  'retired-too-early',
   'too-many-effects',
   'too-many-messages',
   'state-too-big',
@@ -122,6 +124,7 @@ class RuleJudge implements Judge {
   #releaser: Machine | null = null;
   readonly #followed = new Map<Machine, Followed>();
   readonly #epochs = epochRules();
+  readonly #members = memberRules();
   readonly #waits = waitRules();
   readonly #revisions: RevisionRules;
 
@@ -185,7 +188,10 @@ class RuleJudge implements Judge {
     const broken = diskOnlyRises(machine, record);
     if (broken !== null) this.violate(world, broken.rule, broken.text);
     const isChange = record.list.number > (machine.disk?.list.number ?? 0);
-    if (isChange && machine.leaseFile !== null) world.coverage.counts.list_changes += 1;
+    if (!isChange || machine.leaseFile === null) return;
+    world.coverage.counts.list_changes += 1;
+    world.listChangedAt = world.now;
+    this.#report(world, 'retired-too-early', this.#members.changed(world, machine, record));
   }
 
   sent(world: World, machine: Machine, message: LeaseMessage): void {

@@ -19,7 +19,7 @@ export function everyVoteCounts(world: World): string | null {
   return null;
 }
 
-/** From its silence's end to the first round that counts it, ms. */
+/** From its silence's end, or its place on the list, to the first round that counts it, ms. */
 const roundTrips = 3000;
 
 /** A voter waits for two leases before it starts anew, and is silent for another one (L2). */
@@ -33,5 +33,7 @@ function isMissing(world: World, master: Machine, voter: Machine): boolean {
   const { leaseDuration, driftBound } = config;
   const patience = (3 * leaseDuration + roundTrips) * (1 + driftBound);
   const rest = Math.max(world.disturbedAt, voter.startedAt, master.startedAt);
+  // One that was away for long is taken out meanwhile, and back in.
+  if (world.now - world.listChangedAt <= roundTrips) return false;
   return world.now - Math.max(rest, master.server.readyAt) > patience;
 }

@@ -60,4 +60,17 @@ export const boundMutants: readonly Mutant[] = [
       ],
     },
   ]),
+  ...on({ profile: 'membership' }, [
+    {
+      name: 'silence-counts-from-before-the-return',
+      breaks: 'L10: a voter that was taken in has its time to answer',
+      edits: [
+        {
+          file: 'agent/core/lease/membership.ts',
+          find: 'state.takenIn[node] ?? 0',
+          replace: '0',
+        },
+      ],
+    },
+  ]),
 ];

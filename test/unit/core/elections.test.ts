@@ -1,6 +1,6 @@
 /** L2–L9, L13 and L14 on a friendly network: who becomes master, when, and with which steps. */
 import { describe, expect, it } from 'vitest';
-import { CoreCluster } from '../../golden/core-cluster.ts';
+import { CoreCluster, since } from '../../golden/core-cluster.ts';
 
 const three = { a: {}, b: {}, c: {} };
 
@@ -223,6 +223,20 @@ describe('an orderly move', () => {
     cluster.boot('b', 'c');
     cluster.run(40_000);
     expect(cluster.view('a').list?.members.toSorted()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('a voter that was away for very long is taken in once, and stays (71)', () => {
+    const cluster = started();
+    cluster.powerOff('c');
+    cluster.run(902_000);
+    expect(cluster.view('a').list?.members).toEqual(['a', 'b']);
+    cluster.boot('c');
+    const mark = cluster.trace.length;
+    cluster.run(60_000);
+    const lines = since(cluster, mark);
+    expect(cluster.view('a').list?.members).toEqual(['a', 'b', 'c']);
+    expect(lines.split('takes c in').length - 1).toBe(1);
+    expect(lines).not.toContain('silent too long');
   });
 });
 

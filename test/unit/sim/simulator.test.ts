@@ -95,6 +95,7 @@ describe('a schedule', () => {
     ['a server that ended before its agent could start is not taken for running (46)', 678_524],
     ['only who began the last tenure can give it back (RIG 11)', 708_362],
     ['a clean end vouches for no earlier replica (61)', 826_558],
+    ['a voter that was away for long has two rounds once it is back (RIG 26)', 899_521],
   ])('in which %s', (_what, seed) => {
     const verdict = runSchedule(makePlan(seed, anything), {
       core: shippedCore,
