@@ -141,6 +141,7 @@ function nonceOf(world: World): string {
 export function stopAgent(world: World, machine: Machine): void {
   if (!machine.up) return;
   machine.up = false;
+  machine.downAt = world.now;
   machine.life += 1;
   machine.leaving = false;
   machine.suspended = null;

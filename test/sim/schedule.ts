@@ -206,6 +206,7 @@ function buildMachine(plan: Plan, index: number): Machine {
     up: false,
     life: 0,
     startedAt: 0,
+    downAt: 0,
     agentFrozen: false,
     nodeFrozen: false,
     thawToken: 0,

@@ -111,6 +111,8 @@ export interface Machine {
   up: boolean;
   life: number;
   startedAt: number;
+  /** True time at which its agent ended last. */
+  downAt: number;
   agentFrozen: boolean;
   nodeFrozen: boolean;
   thawToken: number;

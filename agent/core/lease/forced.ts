@@ -7,14 +7,15 @@
  */
 
 import type { NodeName } from '../../../shared/protocol/lease-messages.ts';
-import { instant } from '../../../shared/time/duration.ts';
+import { after, type Instant, instant } from '../../../shared/time/duration.ts';
+import type { CoreState } from '../state.ts';
 import { arm, explain, reply, type Turn, update, updateDisk, updateRun } from '../turn.ts';
+import type { CoreConfig } from '../types.ts';
 import { nextEpoch } from './epochs.ts';
 import { foundingList } from './member-list.ts';
 import { rowsElsewhere } from './positions.ts';
-import { isEligible } from './roles.ts';
+import { isEligible, isVoter } from './roles.ts';
 import { emptyRefusal } from './rows.ts';
-import { isSilent } from './silence.ts';
 import { foreignLock, scheduleAttempt } from './vacancy.ts';
 
 /** The command: refused where an election can do it, otherwise it waits for the own lock. */
@@ -25,6 +26,8 @@ export function scheduleForced(turn: Turn, id: string): void {
   const empty = emptyRefusal(state, config);
   if (disk === null || !isEligible(config, config.node)) {
     reply(turn, id, false, 'This node can’t become master: not eligible, or without a record.');
+  } else if (!isVoter(config, config.node) || run.left) {
+    reply(turn, id, false, 'This node has no vote, or has left the voters: it can’t elect itself.');
   } else if (run.held !== null) {
     reply(turn, id, false, 'This node is the master already.');
   } else if (disk.list.members.length > 2) {
@@ -37,11 +40,23 @@ export function scheduleForced(turn: Turn, id: string): void {
     reply(turn, id, false, `Not promoted: ${empty}.`);
   } else {
     update(turn, { forced: true });
-    const until = Math.max(foreignLock(state, now, config) ?? 0, run.silent_until, now);
+    const until = soonestForced(state, now, config);
     const wait = Math.ceil((until - now) / 1000);
     reply(turn, id, true, `Promotes itself alone in ${wait} s, unless the other is heard.`);
-    arm(turn, 'sit-out', instant(until));
+    arm(turn, 'sit-out', until);
   }
+}
+
+/**
+ * When this node's own lock and its silence are over, and a master that it has heard, with a lock
+ * or without one (a voter that is not on the list), has had a lease's time to be heard again.
+ */
+function soonestForced(state: CoreState, now: Instant, config: CoreConfig): Instant {
+  const { leader, run } = state;
+  const lock = foreignLock(state, now, config) ?? 0;
+  const living = leader !== null && leader.master !== config.node && leader.stage !== 'stopped';
+  const heard = living ? after(leader.heardAt, config.leaseDuration) : 0;
+  return instant(Math.max(lock, heard, run.silent_until, now));
 }
 
 /** Whoever hears the other has promised nothing any more. */
@@ -61,9 +76,9 @@ export function forceNow(turn: Turn): void {
     explain(turn, 'is not promoted alone after all: its replica is gone.');
     return;
   }
-  const lock = foreignLock(state, now, config);
-  if (lock !== null || isSilent(state, now)) {
-    arm(turn, 'sit-out', instant(Math.max(lock ?? 0, run.silent_until)));
+  const until = soonestForced(state, now, config);
+  if (until > now) {
+    arm(turn, 'sit-out', until);
     return;
   }
   const alone = foundingList([config.node]);

@@ -6,11 +6,16 @@
  * know it. The next change waits for that. Voters ask to be let go (an orderly shutdown) and to be
  * taken in (a return); one that has been dead for `retireAfter` is taken out.
  */
-import type { Learned, Membership, NodeName } from '../../../shared/protocol/lease-messages.ts';
+import type {
+  Learned,
+  MemberList,
+  Membership,
+  NodeName,
+} from '../../../shared/protocol/lease-messages.ts';
 import { after, milliseconds } from '../../../shared/time/duration.ts';
 import type { CoreState } from '../state.ts';
 import { arm, explain, reply, send, type Turn, update, updateDisk, updateRun } from '../turn.ts';
-import { changedList, compareLists } from './member-list.ts';
+import { changedList, compareLists, hasMajority } from './member-list.ts';
 import { isVoter } from './roles.ts';
 import { listIsKnown } from './rounds.ts';
 import { isSilent } from './silence.ts';
@@ -19,27 +24,67 @@ import { adoptList } from './voter.ts';
 /** How often an unanswered wish is sent again. */
 const repeatWish = milliseconds(1000);
 
+/** One voter in or out. */
+interface Change {
+  readonly list: MemberList;
+  readonly why: string;
+  readonly joiner: NodeName | null;
+}
+
 /** As holder, before a round: the one change that is due, if any. */
 export function changeMembers(turn: Turn): void {
-  const { state, config } = turn;
-  const { disk, run } = state;
+  const { disk, run } = turn.state;
   if (disk === null || run.held === null || run.held.stage !== 'serving') return;
-  const { list } = disk;
-  if (!list.committed) return;
-  const leaver = state.leaving.find((node) => list.members.includes(node));
-  const joiner = state.joining.find((node) => !list.members.includes(node));
-  const dead = leaver === undefined && joiner === undefined ? deadVoter(turn) : undefined;
-  const removed = leaver ?? (joiner === undefined ? dead : undefined);
-  if (removed !== undefined && list.members.length > 1) {
-    const next = changedList(list, run.held.epoch, { remove: removed });
-    updateDisk(turn, { ...disk, list: next });
-    const why = removed === dead ? 'it has been silent too long' : 'it leaves in order';
-    explain(turn, `takes ${removed} out of the voters: ${why}.`);
-  } else if (joiner !== undefined && isVoter(config, joiner)) {
-    updateDisk(turn, { ...disk, list: changedList(list, run.held.epoch, { add: joiner }) });
-    update(turn, { takenIn: { ...state.takenIn, [joiner]: turn.now } });
-    explain(turn, `takes ${joiner} in as a voter.`);
+  if (!disk.list.committed) return;
+  const change = dueChanges(turn, disk.list, run.held.epoch).find((one) => commitsSoon(turn, one));
+  if (change === undefined) return;
+  const { list, why, joiner } = change;
+  updateDisk(turn, { ...disk, list });
+  if (joiner !== null) update(turn, { takenIn: { ...turn.state.takenIn, [joiner]: turn.now } });
+  explain(turn, why);
+}
+
+/** By urgency: who leaves in order, who returns, the holder itself, who is silent for too long. */
+function dueChanges(turn: Turn, list: MemberList, epoch: number): readonly Change[] {
+  const { state, config } = turn;
+  const { members } = list;
+  const out = (node: NodeName, cause: string): Change => {
+    const why = `takes ${node} out of the voters: ${cause}.`;
+    return { list: changedList(list, epoch, { remove: node }), why, joiner: null };
+  };
+  const leavers = members.filter((node) => state.leaving.includes(node));
+  // Who won with the votes of a list that lacks it has nobody to ask but itself.
+  const joiners = state.stopping ? state.joining : [...state.joining, config.node];
+  const taken = joiners
+    .filter((node) => !members.includes(node) && isVoter(config, node))
+    .map((joiner) => {
+      const why = `takes ${joiner} in as a voter.`;
+      return { list: changedList(list, epoch, { add: joiner }), why, joiner };
+    });
+  const dead = deadVoter(turn);
+  return [
+    ...(members.length > 1 ? leavers.map((node) => out(node, 'it leaves in order')) : []),
+    ...taken,
+    ...(dead === undefined ? [] : [out(dead, 'it has been silent too long')]),
+  ];
+}
+
+/**
+ * Whether those who are there can commit it: who accepted the last round, and the joiner if it has
+ * been heard lately. A change that waits for somebody who is gone binds both lists meanwhile, and
+ * a majority of the old one alone could elect nobody.
+ */
+function commitsSoon(turn: Turn, { list, joiner }: Change): boolean {
+  const { round, disk, heard } = turn.state;
+  if (round === null || !round.granted || disk === null) return false;
+  if (compareLists(round.list, disk.list) !== 0) return false;
+  const there = new Set(round.accepts);
+  if (joiner !== null && joiner !== turn.config.node) {
+    const at = heard[joiner];
+    if (at === undefined || turn.now - at > turn.config.fenceAfter) return false;
+    there.add(joiner);
   }
+  return hasMajority(list, there);
 }
 
 /** Out of two, none is retired: the change itself needs both, and the holder is pinned (L11). */
@@ -88,6 +133,10 @@ export function hearMembership(turn: Turn, from: NodeName, message: Membership):
       list: disk.list,
     };
     send(turn, from, answer);
+    // One that left before it was taken in does not come any more.
+    if (message.wish === 'leave' && state.joining.includes(from)) {
+      update(turn, { joining: state.joining.filter((node) => node !== from) });
+    }
     return;
   }
   const wishes = message.wish === 'join' ? state.joining : state.leaving;
@@ -129,23 +178,32 @@ export function beginLeaving(turn: Turn): void {
   repeatLeave(turn);
 }
 
-/** The timer `retire`: repeats the wish until the list lacks this node. */
+/**
+ * The timer `retire`: repeats the wish until the holder's answer shows that the list lacks this
+ * node. Its own copy may be of before a wish to join that the holder still has.
+ */
 export function repeatLeave(turn: Turn): void {
   const { state, config } = turn;
-  if (!state.run.left || goWhenLeft(turn)) return;
+  if (!state.run.left) return;
   const { leader } = state;
-  if (leader !== null && leader.master !== config.node) {
+  const isAsked = leader !== null && leader.master !== config.node && isVoter(config, config.node);
+  if (!isAsked && goWhenLeft(turn)) return;
+  if (isAsked) {
     const request = wishRequest(state);
     send(turn, leader.master, { kind: 'membership', wish: 'leave', request });
   }
   arm(turn, 'retire', after(turn.now, repeatWish));
 }
 
-/** True when nothing asks for this node's vote any more; tells the shell once it is so. */
+/**
+ * True when nothing asks for this node's vote any more; tells the shell once it is so. A list that
+ * is not committed may need the vote yet.
+ */
 function goWhenLeft(turn: Turn): boolean {
   const { state, config } = turn;
   if (!state.run.left) return false;
-  const votes = state.disk?.list.members.includes(config.node) ?? false;
+  const list = state.disk?.list;
+  const votes = list !== undefined && (list.members.includes(config.node) || !list.committed);
   if (votes && isVoter(config, config.node)) return false;
   if (state.stopping) reply(turn, 'shutdown', true, 'left the voters');
   return true;

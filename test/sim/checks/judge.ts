@@ -11,7 +11,7 @@ import { bootClock, type Machine, type World } from '../world.ts';
 import { isApart } from './apart.ts';
 import { isBestReplica, isOwnerPassedOver } from './best-replica.ts';
 import { answersUnwritten, diskOnlyRises, epochRules } from './epochs.ts';
-import { memberRules } from './members.ts';
+import { memberRules, waitsForTheDead } from './members.ts';
 import { noteHeard } from './promises.ts';
 import { type RevisionRules, releaseKeepsPromise, revisionRules } from './revisions.ts';
 import { outlivesItsLease, whoElseAnswers, whoElseHolds, whoElseOpened } from './servers.ts';
@@ -40,6 +40,7 @@ export const ruleNames = [
   'no-master',
   'vote-not-counted',
   'retired-too-early',
+  'change-waits-for-the-dead',
   'too-many-effects',
   'too-many-messages',
   'state-too-big',
@@ -192,6 +193,8 @@ class RuleJudge implements Judge {
     world.coverage.counts.list_changes += 1;
     world.listChangedAt = world.now;
     this.#report(world, 'retired-too-early', this.#members.changed(world, machine, record));
+    const waits = waitsForTheDead(world, machine, record.list);
+    this.#report(world, 'change-waits-for-the-dead', waits);
   }
 
   sent(world: World, machine: Machine, message: LeaseMessage): void {

@@ -1,10 +1,28 @@
 /**
  * L10: a voter is taken out for its silence only once it has been silent for long, counted from the
- * moment in which it was taken in at the earliest.
+ * moment in which it was taken in at the earliest; and no change is begun that waits for the dead.
  */
+import { hasMajority } from '../../../agent/core/lease/member-list.ts';
 import type { CoreState } from '../../../agent/core/state.ts';
 import type { DiskRecord } from '../../../agent/core/types.ts';
+import type { MemberList } from '../../../shared/protocol/lease-messages.ts';
 import type { Machine, World } from '../world.ts';
+
+/** A holder has missed the answer to several rounds by then, ms. */
+const missedByThen = 6000;
+
+/** Text of the breach: nobody can commit `list` before somebody returns who is down. */
+export function waitsForTheDead(world: World, holder: Machine, list: MemberList): string | null {
+  const there = new Set(
+    world.machines.filter((one) => !isDown(world, one)).map((machine) => machine.name),
+  );
+  if (hasMajority({ ...list, committed: false }, there)) return null;
+  const lists = `[${list.members.join(' ')}] over [${list.previous.join(' ')}]`;
+  return `${holder.name} began ${lists}, and only ${[...there].join(' ')} are there`;
+}
+
+const isDown = (world: World, { up, downAt }: Machine): boolean =>
+  !up && world.now - downAt > missedByThen;
 
 export interface MemberRules {
   /** A holder writes a list with another number. Text of the breach, or null. */

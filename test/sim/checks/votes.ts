@@ -22,12 +22,16 @@ export function everyVoteCounts(world: World): string | null {
 /** From its silence's end, or its place on the list, to the first round that counts it, ms. */
 const roundTrips = 3000;
 
+const isVoter = ({ config, index }: Machine): boolean => config.nodes[index]?.voter === true;
+
 /** A voter waits for two leases before it starts anew, and is silent for another one (L2). */
 function isMissing(world: World, master: Machine, voter: Machine): boolean {
   const { held } = (master.state as CoreState).run;
   const { config, disk } = master;
-  if (held === null || voter === master || held.nonces[voter.name] !== undefined) return false;
-  if (disk?.list.members.includes(voter.name) !== true) return false;
+  if (held === null || disk === null) return false;
+  // The master's own vote is its place on the list, which it gives itself.
+  const counts = voter === master ? !isVoter(voter) : held.nonces[voter.name] !== undefined;
+  if (counts || disk.list.members.includes(voter.name) === (voter === master)) return false;
   if (!isAwake(voter) || voter.leaving || voter.disk === null) return false;
   if (!canTalk(world, master.index, voter.index)) return false;
   const { leaseDuration, driftBound } = config;

@@ -72,5 +72,27 @@ export const boundMutants: readonly Mutant[] = [
         },
       ],
     },
+    {
+      name: 'change-begun-whoever-is-there',
+      breaks: 'L10: a change that nobody can commit binds both lists',
+      edits: [
+        {
+          file: 'agent/core/lease/membership.ts',
+          find: '  return hasMajority(list, there);',
+          replace: '  return true;',
+        },
+      ],
+    },
+    {
+      name: 'master-off-its-own-list',
+      breaks: 'L10: who won with the votes of others is a voter like them',
+      edits: [
+        {
+          file: 'agent/core/lease/membership.ts',
+          find: '[...state.joining, config.node]',
+          replace: 'state.joining',
+        },
+      ],
+    },
   ]),
 ];

@@ -329,8 +329,13 @@ const core: readonly Mutant[] = [
       edits: [
         {
           file: 'agent/core/lease/membership.ts',
-          find: 'if (!list.committed) return;\n  const leaver',
-          replace: 'const leaver',
+          find: '  if (!disk.list.committed) return;\n',
+          replace: '',
+        },
+        {
+          file: 'agent/core/lease/membership.ts',
+          find: '.find((one) => commitsSoon(turn, one))',
+          replace: '[0]',
         },
       ],
     },
