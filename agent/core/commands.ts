@@ -76,6 +76,7 @@ function leave(turn: Turn, id: string): void {
     reply(turn, id, false, 'This node is the master: move the role first (baton move).');
     return;
   }
+  endAttempt(turn, 'this node leaves the voters');
   beginLeaving(turn);
   reply(turn, id, true, 'Asked to leave the voters; it is taken back at its next start.');
 }

@@ -48,15 +48,17 @@ export function scheduleForced(turn: Turn, id: string): void {
 }
 
 /**
- * When this node's own lock and its silence are over, and a master that it has heard, with a lock
- * or without one (a voter that is not on the list), has had a lease's time to be heard again.
+ * When this node's own lock and its silence are over, and a master has had a lease's time to be
+ * heard: since it was heard last, with a lock or without one (a voter that is not on the list), and
+ * since this process began, which remembers nobody.
  */
 function soonestForced(state: CoreState, now: Instant, config: CoreConfig): Instant {
   const { leader, run } = state;
   const lock = foreignLock(state, now, config) ?? 0;
   const living = leader !== null && leader.master !== config.node && leader.stage !== 'stopped';
   const heard = living ? after(leader.heardAt, config.leaseDuration) : 0;
-  return instant(Math.max(lock, heard, run.silent_until, now));
+  const begun = after(state.countingSince, config.leaseDuration);
+  return instant(Math.max(lock, heard, begun, run.silent_until, now));
 }
 
 /** Whoever hears the other has promised nothing any more. */
@@ -71,9 +73,10 @@ export function forceNow(turn: Turn): void {
   const { state, now, config } = turn;
   const { disk, run } = state;
   if (!state.forced || disk === null || run.held !== null) return;
-  if (rowsElsewhere(state) !== null) {
+  const why = run.left ? 'it has left the voters' : 'its replica is gone';
+  if (run.left || rowsElsewhere(state) !== null) {
     update(turn, { forced: false });
-    explain(turn, 'is not promoted alone after all: its replica is gone.');
+    explain(turn, `is not promoted alone after all: ${why}.`);
     return;
   }
   const until = soonestForced(state, now, config);

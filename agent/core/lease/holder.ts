@@ -21,7 +21,7 @@ import { arm, disarm, explain, send, type Turn, update, updateDisk, updateRun } 
 import { areSameBallot } from './ballot.ts';
 import { loseRole } from './lapse.ts';
 import { asked, compareLists } from './member-list.ts';
-import { changeMembers, commitWhenKnown } from './membership.ts';
+import { changeMembers, commitWhenKnown, forgetLeave } from './membership.ts';
 import { hearPositions, holdsLastRevision, ownPosition } from './positions.ts';
 import { countAccept, sendRound } from './rounds.ts';
 import { fenceDeadline } from './silence.ts';
@@ -173,6 +173,7 @@ export function holderPromise(turn: Turn, from: NodeName, message: PromiseMessag
     return;
   }
   if (held.nonces[from] === message.nonce) return;
+  forgetLeave(turn, from);
   updateRun(turn, { held: { ...held, nonces: { ...held.nonces, [from]: message.nonce } } });
   if (turn.state.round?.granted === false) nextRound(turn);
 }

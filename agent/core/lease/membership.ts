@@ -14,7 +14,17 @@ import type {
 } from '../../../shared/protocol/lease-messages.ts';
 import { after, milliseconds } from '../../../shared/time/duration.ts';
 import type { CoreState } from '../state.ts';
-import { arm, explain, reply, send, type Turn, update, updateDisk, updateRun } from '../turn.ts';
+import {
+  arm,
+  disarm,
+  explain,
+  reply,
+  send,
+  type Turn,
+  update,
+  updateDisk,
+  updateRun,
+} from '../turn.ts';
 import { changedList, compareLists, hasMajority } from './member-list.ts';
 import { isVoter } from './roles.ts';
 import { listIsKnown } from './rounds.ts';
@@ -117,38 +127,37 @@ export function commitWhenKnown(turn: Turn): void {
   arm(turn, 'renew', turn.now);
 }
 
-/** As holder: somebody's wish. One that is fulfilled already is answered with the list. */
+/** As holder: somebody's wish, answered with the list as it is. */
 export function hearMembership(turn: Turn, from: NodeName, message: Membership): void {
   const { state, config } = turn;
   const { disk, run } = state;
   if (run.held === null || disk === null || !isVoter(config, from)) return;
+  const answer: Learned = {
+    kind: 'learned',
+    request: message.request,
+    answer: 'record',
+    highest_epoch: disk.highest_epoch,
+    epoch_owner: disk.epoch_owner,
+    list: disk.list,
+  };
+  send(turn, from, answer);
   const within = disk.list.members.includes(from);
-  if (within === (message.wish === 'join')) {
-    const answer: Learned = {
-      kind: 'learned',
-      request: message.request,
-      answer: 'record',
-      highest_epoch: disk.highest_epoch,
-      epoch_owner: disk.epoch_owner,
-      list: disk.list,
-    };
-    send(turn, from, answer);
-    // One that left before it was taken in does not come any more.
-    if (message.wish === 'leave' && state.joining.includes(from)) {
-      update(turn, { joining: state.joining.filter((node) => node !== from) });
-    }
-    return;
+  const without = (nodes: readonly NodeName[]) => nodes.filter((node) => node !== from);
+  const withIt = (nodes: readonly NodeName[]) => (nodes.includes(from) ? nodes : [...nodes, from]);
+  const { joining, leaving } = state;
+  // One that is fulfilled already only takes the opposite one back.
+  if (message.wish === 'join') {
+    update(turn, { joining: within ? joining : withIt(joining), leaving: without(leaving) });
+  } else {
+    update(turn, { joining: without(joining), leaving: within ? withIt(leaving) : leaving });
   }
-  const wishes = message.wish === 'join' ? state.joining : state.leaving;
-  if (wishes.includes(from)) return;
-  const more = [...wishes, from];
-  const other = (message.wish === 'join' ? state.leaving : state.joining).filter(
-    (node) => node !== from,
-  );
-  update(
-    turn,
-    message.wish === 'join' ? { joining: more, leaving: other } : { leaving: more, joining: other },
-  );
+}
+
+/** As holder: a voter that starts anew stays, whatever it wished in its last life. */
+export function forgetLeave(turn: Turn, node: NodeName): void {
+  const { leaving } = turn.state;
+  if (!leaving.includes(node)) return;
+  update(turn, { leaving: leaving.filter((one) => one !== node) });
 }
 
 /** A voter that no holder asks, although there is one, wants to be on its list again. */
@@ -167,7 +176,7 @@ const wishRequest = (state: CoreState): string => `${state.nonce}:wish`;
 export function hearWishAnswer(turn: Turn, message: Learned): boolean {
   if (message.request !== wishRequest(turn.state)) return false;
   if (message.list !== null) adoptList(turn, message.list);
-  goWhenLeft(turn);
+  if (goWhenLeft(turn)) disarm(turn, 'retire');
   return true;
 }
 
@@ -180,19 +189,26 @@ export function beginLeaving(turn: Turn): void {
 
 /**
  * The timer `retire`: repeats the wish until the holder's answer shows that the list lacks this
- * node. Its own copy may be of before a wish to join that the holder still has.
+ * node. Its own copy may be of before a wish to join that the holder still has, and counts only
+ * where no holder is heard.
  */
 export function repeatLeave(turn: Turn): void {
   const { state, config } = turn;
   if (!state.run.left) return;
-  const { leader } = state;
-  const isAsked = leader !== null && leader.master !== config.node && isVoter(config, config.node);
-  if (!isAsked && goWhenLeft(turn)) return;
-  if (isAsked) {
+  const master = isVoter(config, config.node) ? livingMaster(turn) : null;
+  if (master === null && goWhenLeft(turn)) return;
+  if (master !== null) {
     const request = wishRequest(state);
-    send(turn, leader.master, { kind: 'membership', wish: 'leave', request });
+    send(turn, master, { kind: 'membership', wish: 'leave', request });
   }
   arm(turn, 'retire', after(turn.now, repeatWish));
+}
+
+/** Another node that has said within a lease that it is the master. */
+function livingMaster({ state, now, config }: Turn): NodeName | null {
+  const { leader } = state;
+  if (leader === null || leader.master === config.node || leader.stage === 'stopped') return null;
+  return now - leader.heardAt <= config.leaseDuration ? leader.master : null;
 }
 
 /**

@@ -25,6 +25,7 @@ function switchOff(cluster: CoreCluster, name: string): void {
   cluster.powerOff(name);
 }
 
+const told = (cluster: CoreCluster): string => cluster.trace.join('\n');
 const listOf = (cluster: CoreCluster, name: string) => cluster.view(name).list;
 
 describe('a change that waits for somebody who is gone', () => {
@@ -131,7 +132,81 @@ describe('whoever is switched off has left', () => {
   });
 });
 
+describe('a wish', () => {
+  it('to leave is repeated until it is fulfilled, and no longer (77)', () => {
+    const cluster = serving();
+    let wishes = 0;
+    cluster.passes = (_from, _to, { kind }) => {
+      if (kind === 'membership') wishes += 1;
+      return true;
+    };
+    cluster.give('c', { kind: 'command', id: 'l', command: { name: 'leave' } });
+    cluster.run(60_000);
+    expect(listOf(cluster, 'a')?.members).toEqual(['a', 'b']);
+    expect(wishes).toBeLessThan(6);
+    // There is nobody to ask, and nothing to wait for.
+    cluster.powerOff('a');
+    cluster.run(10_000);
+    const mark = cluster.trace.length;
+    cluster.give('c', shutdown);
+    expect(since(cluster, mark)).toContain('reply shutdown true');
+  });
+
+  it('to leave ends with the life that had it (77)', () => {
+    const cluster = serving();
+    cluster.stepTakes = 30_000;
+    cluster.give('a', { kind: 'server_exited', epoch: 1, detail: 'killed' });
+    switchOff(cluster, 'c');
+    expect(cluster.machine('a').state.leaving).toEqual(['c']);
+    cluster.boot('c');
+    const mark = cluster.trace.length;
+    cluster.run(70_000);
+    expect(cluster.view('a').phase).toBe('serving');
+    expect(since(cluster, mark)).not.toContain('takes c out');
+  });
+
+  it('to return is answered with the list, so that the last survivor can be promoted (77)', () => {
+    const cluster = serving();
+    cluster.powerOff('c');
+    cluster.run(902_000);
+    expect(listOf(cluster, 'a')).toMatchObject({ members: ['a', 'b'], committed: true });
+    cluster.powerOff('b');
+    cluster.run(3000);
+    cluster.boot('c');
+    cluster.run(40_000);
+    cluster.powerOff('a');
+    cluster.run(10_000);
+    cluster.give('c', promote);
+    cluster.run(20_000);
+    expect(cluster.serving()).toEqual(['c']);
+  });
+});
+
 describe('a promotion by force', () => {
+  it('waits for a master that a new process can not remember (76)', () => {
+    const cluster = serving();
+    switchOff(cluster, 'c');
+    cluster.boot('c');
+    cluster.passes = (from, _to, { kind }) => from !== 'c' || kind !== 'membership';
+    cluster.run(12_000);
+    cluster.startProcess('c');
+    cluster.give('c', promote);
+    cluster.run(20_000);
+    expect(told(cluster)).toContain('is not promoted alone after all: a lives');
+    expect(cluster.serving()).toEqual(['a']);
+  });
+
+  it('ends with a leave (76)', () => {
+    const cluster = serving({ a: {}, b: {} });
+    cluster.powerOff('a');
+    cluster.run(1000);
+    cluster.give('b', promote);
+    cluster.give('b', { kind: 'command', id: 'l', command: { name: 'leave' } });
+    cluster.run(20_000);
+    expect(told(cluster)).toContain('is not promoted alone after all: it has left the voters');
+    expect(listOf(cluster, 'b')?.members).toEqual(['a', 'b']);
+  });
+
   it.each([
     ['has no vote', { a: {}, b: {}, d: { voter: false } }, false],
     ['has left the voters', { a: {}, b: {}, d: {} }, true],

@@ -1,6 +1,6 @@
 /** The orderly end: what is waited for, and how long. */
 import { expect, test } from 'vitest';
-import { departure } from '../../../agent/wiring/ending.ts';
+import { departure, MASTER_LEAVES } from '../../../agent/wiring/ending.ts';
 import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
 import { milliseconds, seconds } from '../../../shared/time/duration.ts';
 
@@ -46,6 +46,6 @@ test('a master is given the time of a move, and after it that of a voter', async
 
 test('a master that cannot give its role away is not waited for beyond the bound', async () => {
   const { pass } = make(() => true);
-  expect(await pass(seconds(29))).toBe('waits');
+  expect(await pass(MASTER_LEAVES - 1000)).toBe('waits');
   expect(await pass(seconds(2))).toBeNull();
 });
