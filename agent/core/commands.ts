@@ -10,6 +10,7 @@ import { endAttempt } from './lease/candidate.ts';
 import { scheduleForced } from './lease/forced.ts';
 import { foundByCommand } from './lease/learning.ts';
 import { beginLeaving } from './lease/membership.ts';
+import { isHeard } from './lease/presence.ts';
 import { isEligible } from './lease/roles.ts';
 import {
   beginHandover,
@@ -58,10 +59,9 @@ function move(turn: Turn, id: string, command: Extract<Command, { name: 'move' }
     reply(turn, id, false, 'No receiver can be reached; nothing was changed.');
     return;
   }
-  const heard = state.heard[to];
   if (to === config.node || !isEligible(config, to)) {
     reply(turn, id, false, `${to} can't become master: not another eligible node.`);
-  } else if (heard === undefined || now - heard > config.fenceAfter) {
+  } else if (!isHeard(state, now, config, to)) {
     reply(turn, id, false, `${to} has not been heard lately; nothing was changed.`);
   } else if (!couldAskAtOnce(turn, to)) {
     const why = `${to} has just started or is leaving, and may not ask now`;

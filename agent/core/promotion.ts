@@ -13,6 +13,7 @@ import { announce, followSelf } from './follow.ts';
 import { dropRole, loseRole } from './lease/lapse.ts';
 import { beginLeaving } from './lease/membership.ts';
 import { comparePositions } from './lease/positions.ts';
+import { isHeard } from './lease/presence.ts';
 import { eligibleNodes, isVoter, others } from './lease/roles.ts';
 import { recordServed } from './lease/rows.ts';
 import { scheduleAttempt } from './lease/vacancy.ts';
@@ -149,11 +150,10 @@ function promotionFailed(turn: Turn, held: Held, step: Step, why: string): void 
 
 /** Whether another eligible node that is there holds as much as this one had when it won. */
 function isReplaceable({ state, now, config }: Turn): boolean {
-  const { wonWith, positions, heard } = state;
+  const { wonWith, positions } = state;
   if (wonWith === null) return true;
   return eligibleNodes(config).some((node) => {
-    const at = heard[node];
-    if (node === config.node || at === undefined || now - at > config.fenceAfter) return false;
+    if (node === config.node || !isHeard(state, now, config, node)) return false;
     return comparePositions(positions[node] ?? nothing, wonWith) >= 0;
   });
 }
@@ -306,11 +306,10 @@ export const untilAble = ({ leaseDuration, renewInterval }: CoreConfig): Duratio
  * silent.
  */
 function somebodyComes({ state, now, config }: Turn): boolean {
-  return eligibleNodes(config).some((node) => {
-    if (node === config.node || state.leaving.includes(node)) return false;
-    const heard = state.heard[node];
-    return heard !== undefined && now - heard <= config.fenceAfter;
-  });
+  return eligibleNodes(config).some(
+    (node) =>
+      node !== config.node && !state.leaving.includes(node) && isHeard(state, now, config, node),
+  );
 }
 
 /**
@@ -333,11 +332,10 @@ export function couldAskAtOnce(turn: Turn, node: NodeName): boolean {
  */
 export function chooseReceiver(turn: Turn): NodeName | null {
   const { state, now, config } = turn;
-  const reachable = (node: NodeName): boolean => {
-    const heard = state.heard[node];
-    if (node === config.node || heard === undefined || now - heard > config.fenceAfter)
-      return false;
-    return couldAskAtOnce(turn, node) && !state.passedOver.includes(node);
-  };
+  const reachable = (node: NodeName): boolean =>
+    node !== config.node &&
+    isHeard(state, now, config, node) &&
+    couldAskAtOnce(turn, node) &&
+    !state.passedOver.includes(node);
   return receiversByRank(state, config, config.node).find(reachable) ?? null;
 }

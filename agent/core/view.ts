@@ -7,7 +7,7 @@
 import type { Instant } from '../../shared/time/duration.ts';
 import { knownPositions } from './lease/positions.ts';
 import { isEligible, isVoter } from './lease/roles.ts';
-import { coldWaiting } from './lease/vacancy.ts';
+import { coldWaiting, otherMaster } from './lease/vacancy.ts';
 import type { CoreState } from './state.ts';
 import { knownEpoch } from './turn.ts';
 import type { CoreConfig, CoreView } from './types.ts';
@@ -61,8 +61,8 @@ function phase(state: CoreState, now: Instant, config: CoreConfig): CoreView['ph
 
 /** A master counts as there while its announcements or this node's own lock say so. */
 function followsSomebody(state: CoreState, now: Instant, config: CoreConfig): boolean {
-  const { leader } = state;
-  if (leader === null || leader.master === config.node || leader.stage === 'stopped') return false;
+  const leader = otherMaster(state, config);
+  if (leader === null) return false;
   const { accepted } = state.run;
   if (accepted !== null && accepted.owner === leader.master && now < accepted.until) return true;
   return now < leader.heardAt + config.leaseDuration;

@@ -247,6 +247,8 @@ export function trueTime(machine: Machine, reading: number): number {
 export const isAwake = ({ up, agentFrozen, nodeFrozen }: Machine): boolean =>
   up && !agentFrozen && !nodeFrozen;
 
+export const isVoter = ({ config, index }: Machine): boolean => config.nodes[index]?.voter === true;
+
 /** By the kernel's timer: nobody outside the machine is answered. */
 export const dataPathIsShut = ({ plan, flaws, now }: World, machine: Machine): boolean =>
   plan.dataPathGate && !flaws.gateNeverShuts && now >= machine.gateUntil;

@@ -22,6 +22,7 @@ import { nextEpoch } from './epochs.ts';
 import { win } from './holder.ts';
 import { asked, compareLists, hasMajority } from './member-list.ts';
 import { comparePositions, hearPositions, holdsLastRevision, ownPosition } from './positions.ts';
+import { isHeard } from './presence.ts';
 import { isVoter, others } from './roles.ts';
 import { countAccept, sendRound } from './rounds.ts';
 import { emptyRefusal } from './rows.ts';
@@ -223,8 +224,7 @@ export function betterReplica(state: CoreState, now: Instant, config: CoreConfig
   let best: Position | null = null;
   for (const position of Object.values(state.positions)) {
     if (leader?.stage === 'stopped' && leader.master === position.node) continue;
-    const heard = state.heard[position.node];
-    if (heard === undefined || now - heard > config.fenceAfter) continue;
+    if (!isHeard(state, now, config, position.node)) continue;
     if (comparePositions(position, best ?? ownRow(state)) > 0) best = position;
   }
   return best;

@@ -16,7 +16,7 @@ import { foundingList } from './member-list.ts';
 import { rowsElsewhere } from './positions.ts';
 import { isEligible, isVoter } from './roles.ts';
 import { emptyRefusal } from './rows.ts';
-import { foreignLock, scheduleAttempt } from './vacancy.ts';
+import { foreignLock, otherMaster, scheduleAttempt } from './vacancy.ts';
 
 /** The command: refused where an election can do it, otherwise it waits for the own lock. */
 export function scheduleForced(turn: Turn, id: string): void {
@@ -53,12 +53,11 @@ export function scheduleForced(turn: Turn, id: string): void {
  * since this process began, which remembers nobody.
  */
 function soonestForced(state: CoreState, now: Instant, config: CoreConfig): Instant {
-  const { leader, run } = state;
+  const leader = otherMaster(state, config);
   const lock = foreignLock(state, now, config) ?? 0;
-  const living = leader !== null && leader.master !== config.node && leader.stage !== 'stopped';
-  const heard = living ? after(leader.heardAt, config.leaseDuration) : 0;
+  const heard = leader !== null ? after(leader.heardAt, config.leaseDuration) : 0;
   const begun = after(state.countingSince, config.leaseDuration);
-  return instant(Math.max(lock, heard, begun, run.silent_until, now));
+  return instant(Math.max(lock, heard, begun, state.run.silent_until, now));
 }
 
 /** Whoever hears the other has promised nothing any more. */

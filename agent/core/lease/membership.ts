@@ -26,9 +26,11 @@ import {
   updateRun,
 } from '../turn.ts';
 import { changedList, compareLists, hasMajority } from './member-list.ts';
+import { isHeard } from './presence.ts';
 import { isVoter } from './roles.ts';
 import { listIsKnown } from './rounds.ts';
 import { isSilent } from './silence.ts';
+import { otherMaster } from './vacancy.ts';
 import { adoptList } from './voter.ts';
 
 /** How often an unanswered wish is sent again. */
@@ -85,13 +87,13 @@ function dueChanges(turn: Turn, list: MemberList, epoch: number): readonly Chang
  * a majority of the old one alone could elect nobody.
  */
 function commitsSoon(turn: Turn, { list, joiner }: Change): boolean {
-  const { round, disk, heard } = turn.state;
+  const { state, now, config } = turn;
+  const { round, disk } = state;
   if (round === null || !round.granted || disk === null) return false;
   if (compareLists(round.list, disk.list) !== 0) return false;
   const there = new Set(round.accepts);
-  if (joiner !== null && joiner !== turn.config.node) {
-    const at = heard[joiner];
-    if (at === undefined || turn.now - at > turn.config.fenceAfter) return false;
+  if (joiner !== null && joiner !== config.node) {
+    if (!isHeard(state, now, config, joiner)) return false;
     there.add(joiner);
   }
   return hasMajority(list, there);
@@ -206,8 +208,8 @@ export function repeatLeave(turn: Turn): void {
 
 /** Another node that has said within a lease that it is the master. */
 function livingMaster({ state, now, config }: Turn): NodeName | null {
-  const { leader } = state;
-  if (leader === null || leader.master === config.node || leader.stage === 'stopped') return null;
+  const leader = otherMaster(state, config);
+  if (leader === null) return null;
   return now - leader.heardAt <= config.leaseDuration ? leader.master : null;
 }
 

@@ -10,7 +10,7 @@
 import type { NodeName } from '../../../shared/protocol/lease-messages.ts';
 import { after, type Instant, instant } from '../../../shared/time/duration.ts';
 import { ownRank } from '../ranking.ts';
-import type { CoreState } from '../state.ts';
+import type { CoreState, Leader } from '../state.ts';
 import { arm, type Turn, update, updateRun } from '../turn.ts';
 import type { CoreConfig } from '../types.ts';
 import { eligibleNodes, isEligible } from './roles.ts';
@@ -48,6 +48,12 @@ export function foreignLock(state: CoreState, now: Instant, config: CoreConfig):
   return accepted.until;
 }
 
+/** Another node that said last that it is the master, however long ago. */
+export function otherMaster({ leader }: CoreState, config: CoreConfig): Leader | null {
+  if (leader === null || leader.master === config.node) return null;
+  return leader.stage === 'stopped' ? null : leader;
+}
+
 /** May this node ask at all, at some time? */
 export const mayAsk = (state: CoreState, config: CoreConfig): boolean =>
   isEligible(config, config.node) &&
@@ -61,11 +67,9 @@ export function earliestAttempt(state: CoreState, now: Instant, config: CoreConf
   let at: number = Math.max(now, state.run.silent_until, state.run.sit_out_until);
   at = Math.max(at, state.patience.until);
   at = Math.max(at, foreignLock(state, now, config) ?? 0);
-  const { leader } = state;
+  const leader = otherMaster(state, config);
   // A master announces at each granted renewal, so its lease runs for at most this long.
-  if (leader !== null && leader.master !== config.node && leader.stage !== 'stopped') {
-    at = Math.max(at, leader.heardAt + config.fenceAfter);
-  }
+  if (leader !== null) at = Math.max(at, leader.heardAt + config.fenceAfter);
   if (state.run.yield_until > now) at = Math.max(at, state.run.yield_until);
   if (coldWaiting(state, now, config)) at = Math.max(at, state.run.cold_until);
   return instant(at);

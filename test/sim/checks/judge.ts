@@ -7,7 +7,7 @@
 import type { AgentEvent, DiskRecord, Effect, Step } from '../../../agent/core/types.ts';
 import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
 import type { Chain } from '../store.ts';
-import { bootClock, type Machine, type World } from '../world.ts';
+import { bootClock, isVoter, type Machine, type World } from '../world.ts';
 import { isApart } from './apart.ts';
 import { isBestReplica, isOwnerPassedOver } from './best-replica.ts';
 import { answersUnwritten, diskOnlyRises, epochRules } from './epochs.ts';
@@ -88,8 +88,6 @@ export interface Judge {
 
 /** Most effects of one decision: everybody is told some things, and some timers are armed. */
 const effectBound = (machine: Machine): number => 30 + 12 * machine.config.nodes.length;
-
-const isVoter = (machine: Machine): boolean => machine.config.nodes[machine.index]?.voter === true;
 
 const epochOnDisk = (machine: Machine): number =>
   machine.disk === null ? 0 : Math.max(1, machine.disk.highest_epoch);

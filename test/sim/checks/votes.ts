@@ -6,7 +6,7 @@
 import type { CoreState } from '../../../agent/core/state.ts';
 import { canTalk } from '../network.ts';
 import { answers } from '../server.ts';
-import { isAwake, type Machine, type World } from '../world.ts';
+import { isAwake, isVoter, type Machine, type World } from '../world.ts';
 
 /** Called once a second; text of the breach, or null. */
 export function everyVoteCounts(world: World): string | null {
@@ -21,8 +21,6 @@ export function everyVoteCounts(world: World): string | null {
 
 /** From its silence's end, or its place on the list, to the first round that counts it, ms. */
 const roundTrips = 3000;
-
-const isVoter = ({ config, index }: Machine): boolean => config.nodes[index]?.voter === true;
 
 /** A voter waits for two leases before it starts anew, and is silent for another one (L2). */
 function isMissing(world: World, master: Machine, voter: Machine): boolean {

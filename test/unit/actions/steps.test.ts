@@ -65,6 +65,14 @@ const effect = (step: Step, epoch = 3): StepEffect => {
   return step === 'start_server' ? { ...base, step, notBeforeWall: 0 } : { ...base, step };
 };
 
+/** Until it is cut. */
+const neverReady: StepPlace['ready'] = {
+  untilReady: (_bound, signal) =>
+    new Promise((resolve) => {
+      signal.addEventListener('abort', () => resolve({ ok: false, detail: 'aborted' }));
+    }),
+};
+
 test('every step of a promotion reports once, in order, with the first revision', async () => {
   const { steps, calls, events } = make();
   const order: Step[] = [
@@ -130,13 +138,7 @@ test('a clock that cannot be stepped stops the start, with the reason', async ()
 });
 
 test('a server that ends while it is being asked for takes the step with it', async () => {
-  const ready: StepPlace['ready'] = {
-    untilReady: (_bound, signal) =>
-      new Promise((resolve) => {
-        signal.addEventListener('abort', () => resolve({ ok: false, detail: 'aborted' }));
-      }),
-  };
-  const { steps, events } = make({ ready });
+  const { steps, events } = make({ ready: neverReady });
   steps.order(effect('check_ready'));
   await turn();
   expect(steps.serverExited('it crashed')).toBe(true);
@@ -146,13 +148,7 @@ test('a server that ends while it is being asked for takes the step with it', as
 });
 
 test('a stop does not wait for a server that is still starting (70)', async () => {
-  const ready: StepPlace['ready'] = {
-    untilReady: (_bound, signal) =>
-      new Promise((resolve) => {
-        signal.addEventListener('abort', () => resolve({ ok: false, detail: 'aborted' }));
-      }),
-  };
-  const { steps, events, calls } = make({ ready });
+  const { steps, events, calls } = make({ ready: neverReady });
   steps.order(effect('check_ready'));
   await turn();
   steps.order(effect('stop_server'));

@@ -44,6 +44,17 @@ function switchOff(cluster: CoreCluster, name: string, ...receivers: string[]): 
   cluster.powerOff(name);
 }
 
+/** a is being switched off; b, the only receiver, is silent after its start. */
+function waiting(): CoreCluster {
+  const cluster = serving({ a: {}, b: {}, w: { eligible: false } });
+  cluster.powerOff('b');
+  cluster.run(1000);
+  cluster.boot('b');
+  cluster.run(3000);
+  cluster.give('a', shutdown);
+  return cluster;
+}
+
 describe('a holder that is switched off', () => {
   it('hands over to who has just granted its lease, before any renewal (66)', () => {
     const cluster = new CoreCluster({ a: {}, b: {}, c: {} });
@@ -59,12 +70,7 @@ describe('a holder that is switched off', () => {
   });
 
   it('serves on until a receiver that is silent after its start may ask (66)', () => {
-    const cluster = serving({ a: {}, b: {}, w: { eligible: false } });
-    cluster.powerOff('b');
-    cluster.run(1000);
-    cluster.boot('b');
-    cluster.run(3000);
-    cluster.give('a', shutdown);
+    const cluster = waiting();
     cluster.run(3000);
     expect(cluster.serving()).toEqual(['a']);
     until(cluster, () => told(cluster).includes('released epoch 1 to b'));
@@ -194,12 +200,7 @@ describe('a holder that is switched off', () => {
   });
 
   it('is not moved by hand as well', () => {
-    const cluster = serving({ a: {}, b: {}, w: { eligible: false } });
-    cluster.powerOff('b');
-    cluster.run(1000);
-    cluster.boot('b');
-    cluster.run(3000);
-    cluster.give('a', shutdown);
+    const cluster = waiting();
     cluster.give('a', move('b'));
     expect(cluster.trace.at(-1)).toContain('reply 7 false This node is being switched off');
   });

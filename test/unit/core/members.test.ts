@@ -182,13 +182,19 @@ describe('a wish', () => {
   });
 });
 
+/** c, a voter that the list lacks, follows a, and nobody asks for its vote. */
+function withFollower(): CoreCluster {
+  const cluster = serving();
+  switchOff(cluster, 'c');
+  cluster.boot('c');
+  cluster.passes = (from, _to, { kind }) => from !== 'c' || kind !== 'membership';
+  cluster.run(12_000);
+  return cluster;
+}
+
 describe('a promotion by force', () => {
   it('waits for a master that a new process can not remember (76)', () => {
-    const cluster = serving();
-    switchOff(cluster, 'c');
-    cluster.boot('c');
-    cluster.passes = (from, _to, { kind }) => from !== 'c' || kind !== 'membership';
-    cluster.run(12_000);
+    const cluster = withFollower();
     cluster.startProcess('c');
     cluster.give('c', promote);
     cluster.run(20_000);
@@ -221,12 +227,7 @@ describe('a promotion by force', () => {
   });
 
   it('leaves a master that has no lock here its time to be heard (76)', () => {
-    const cluster = serving();
-    switchOff(cluster, 'c');
-    cluster.boot('c');
-    // It follows, and nobody asks for its vote.
-    cluster.passes = (from, _to, { kind }) => from !== 'c' || kind !== 'membership';
-    cluster.run(12_000);
+    const cluster = withFollower();
     const mark = cluster.trace.length;
     cluster.give('c', promote);
     cluster.run(20_000);
