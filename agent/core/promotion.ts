@@ -8,11 +8,10 @@
  * the server is known to have stopped; where that can't be known, it runs out.
  */
 import type { NodeName, Release } from '../../shared/protocol/lease-messages.ts';
-import { after, type Duration, left, milliseconds, minutes } from '../../shared/time/duration.ts';
+import { after, type Duration, left, milliseconds } from '../../shared/time/duration.ts';
 import { announce, followSelf } from './follow.ts';
-import { dropRole, loseRole } from './lease/lapse.ts';
+import { dropRole, failureMemory, isReplaceable, loseRole } from './lease/lapse.ts';
 import { beginLeaving } from './lease/membership.ts';
-import { comparePositions } from './lease/positions.ts';
 import { isHeard } from './lease/presence.ts';
 import { eligibleNodes, isVoter, others } from './lease/roles.ts';
 import { recordServed } from './lease/rows.ts';
@@ -33,13 +32,8 @@ const nextStep: Partial<Record<Step, Step>> = {
   start_server: 'check_ready',
 };
 
-const nothing = { lineage_epoch: 0, revision: 0 };
-
 /** A shutdown tries so many receivers; `wiring/ending.ts` gives it the time. */
 export const MOST_RECEIVERS = 2;
-
-/** Exits further apart than this are not a crash loop. */
-const restartMemory = minutes(10);
 
 /** A server may run: from its start on, until it has been ordered to stop. */
 export const isGateOpen = (held: Held): boolean =>
@@ -148,16 +142,6 @@ function promotionFailed(turn: Turn, held: Held, step: Step, why: string): void 
   order(turn, step);
 }
 
-/** Whether another eligible node that is there holds as much as this one had when it won. */
-function isReplaceable({ state, now, config }: Turn): boolean {
-  const { wonWith, positions } = state;
-  if (wonWith === null) return true;
-  return eligibleNodes(config).some((node) => {
-    if (node === config.node || !isHeard(state, now, config, node)) return false;
-    return comparePositions(positions[node] ?? nothing, wonWith) >= 0;
-  });
-}
-
 /**
  * The server process ended by itself: again on the spot, a few times, then the role is given away.
  */
@@ -179,7 +163,7 @@ export function serverExited(turn: Turn, epoch: number, detail: string): void {
 
 function restartServer(turn: Turn, held: Held, why: string): void {
   const { now, config } = turn;
-  const restarts = left(held.last_exit, now) > restartMemory ? 0 : held.restarts;
+  const restarts = left(held.last_exit, now) > failureMemory ? 0 : held.restarts;
   if (restarts >= config.serverRestarts) {
     giveBack(turn, `${why}, ${restarts} restarts did not help`);
     return;

@@ -62,7 +62,9 @@ const lastRevision = read.fields<LastRevision>({
   revision: read.counter,
 });
 
-const oldRunState = read.fields<Omit<RunState, 'yield_known'>>({
+type LaterRunFields = 'yield_known' | 'lapses' | 'last_lapse';
+
+const oldRunState = read.fields<Omit<RunState, LaterRunFields>>({
   silent_until: read.bootInstant,
   promised: read.nullable(read.ballot),
   accepted: read.nullable(accepted),
@@ -101,8 +103,10 @@ const withLater =
   };
 
 // start.ts puts in what a record of /run lacks.
-const runState = withLater<RunState, Omit<RunState, 'yield_known'>>(oldRunState, {
+const runState = withLater<RunState, Omit<RunState, LaterRunFields>>(oldRunState, {
   yield_known: read.counter,
+  lapses: read.counter,
+  last_lapse: read.bootInstant,
 });
 
 const diskRecord = withLater<DiskRecord, Omit<DiskRecord, 'served' | 'longest_lease_ms'>>(

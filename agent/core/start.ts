@@ -9,6 +9,7 @@
 import { after, instant } from '../../shared/time/duration.ts';
 import { seekContact } from './lease/contact.ts';
 import { nextRound } from './lease/holder.ts';
+import { loseRole } from './lease/lapse.ts';
 import { learn } from './lease/learning.ts';
 import { ownPosition } from './lease/positions.ts';
 import { isEligible, takesPart } from './lease/roles.ts';
@@ -71,9 +72,7 @@ function resume(turn: Turn, run: RunState, facts: StartFacts): void {
     return;
   }
   if (turn.now >= held.deadline) {
-    updateRun(turn, { held: null });
-    turn.urgent.push({ kind: 'fence', epoch: held.epoch, reason: 'the lease ran out meanwhile' });
-    turn.urgent.push({ kind: 'close_gate' });
+    loseRole(turn, 'the lease ran out meanwhile');
     return;
   }
   arm(turn, 'fence', held.deadline);

@@ -86,6 +86,9 @@ export interface RunState {
   readonly yield_known: number;
   readonly handed: LastRevision | null;
   readonly sit_out_until: Instant;
+  /** How often its lease was lost in this boot, none long before the next; when it was last. */
+  readonly lapses: number;
+  readonly last_lapse: Instant;
   /** This node asked to leave the voters and does not ask to be taken back. */
   readonly left: boolean;
 }
@@ -249,6 +252,8 @@ export const freshRun: RunState = {
   yield_known: 0,
   handed: null,
   sit_out_until: never,
+  lapses: 0,
+  last_lapse: never,
   left: false,
 };
 

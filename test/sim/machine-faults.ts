@@ -74,8 +74,10 @@ export const momentsOfMachines = {
   },
 } satisfies Partial<Record<FaultKind, Moment>>;
 
+type CountedField = 'diskFull' | 'runFull' | 'crashLoop' | 'stepsFail' | 'stepsSlow' | 'overload';
+
 /** Counts how many faults of its kind are in force on the machine. */
-const counted = (field: 'diskFull' | 'runFull' | 'crashLoop' | 'stepsFail' | 'stepsSlow') => ({
+const counted = (field: CountedField) => ({
   begin: (_world: World, _fault: PlannedFault, machine: Machine): void => {
     machine[field] += 1;
   },
@@ -117,6 +119,7 @@ export const lastingMachineFaults = {
       if (machine.slow < 1e-6) machine.slow = 0;
     },
   },
+  overload: counted('overload'),
   kill_deadman: {
     begin: (_world, _fault, machine) => {
       machine.deadman = false;

@@ -8,7 +8,7 @@
  */
 import type { LeaseMessage } from '../../shared/protocol/lease-messages.ts';
 import type { PlannedFault } from './plan.ts';
-import { happening, type Machine, machineOf, type World } from './world.ts';
+import { happening, type Machine, machineOf, slownessOf, type World } from './world.ts';
 
 /** Carried by a `deliver` entry; the receiver is the entry's machine. */
 export interface Flight {
@@ -103,7 +103,7 @@ function travel(world: World, from: Machine, to: Machine, hops: number): number 
   if (world.delay > 0) delay += world.delay * random.next() ** 3;
   const { storm } = world.plan;
   if (storm !== null && random.next() < storm.slow) delay += random.next() * storm.slowest;
-  const slow = Math.max(from.slow, to.slow);
+  const slow = Math.max(slownessOf(from), slownessOf(to));
   if (slow > 0) delay += slow * random.next();
   return world.now + delay;
 }

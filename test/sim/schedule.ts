@@ -241,6 +241,7 @@ function buildMachine(plan: Plan, index: number): Machine {
     server: { ...neverRun },
     follow: null,
     slow: 0,
+    overload: 0,
     loss: 0,
     stepsFail: 0,
     stepsSlow: 0,

@@ -160,12 +160,14 @@ export interface Machine {
 
   follow: { readonly master: number; readonly epoch: number } | null;
   slow: number;
+  /** Faults that make it slow while its server serves. */
+  overload: number;
   loss: number;
   stepsFail: number;
   stepsSlow: number;
   crashLoop: number;
   brokerUp: boolean;
-  /** True time of the last failure of a step; the core may sit out after it. */
+  /** True time of the last failure of a step, or of a lease lost often; it may sit out then. */
   failedAt: number;
   /** True time up to which it may wait for a last owner that is not there. */
   waitedUntil: number;
@@ -246,6 +248,13 @@ export function trueTime(machine: Machine, reading: number): number {
 /** Its agent's process runs. */
 export const isAwake = ({ up, agentFrozen, nodeFrozen }: Machine): boolean =>
   up && !agentFrozen && !nodeFrozen;
+
+/** Longer than any lease, ms. */
+const overloaded = 30_000;
+
+/** What everything on it may be late by, ms. */
+export const slownessOf = ({ slow, overload, server }: Machine): number =>
+  overload > 0 && server.ready ? slow + overloaded : slow;
 
 export const isVoter = ({ config, index }: Machine): boolean => config.nodes[index]?.voter === true;
 

@@ -79,7 +79,8 @@ function facts(view: ClusterView): Line[] {
 /** How many voters may still fail, in words, before nobody can be granted the lease. */
 function votes(view: ClusterView): Line {
   if (view.members.length === 0) {
-    return fact('voters', span('no member list yet: this cluster has not been founded', 'warn'));
+    const text = 'none yet: founded when all have answered, or by `baton found`';
+    return fact('voters', span(text, 'warn'));
   }
   const missing = view.members.filter((name) => !view.reachable.includes(name));
   const { reachable, members, majority } = view;

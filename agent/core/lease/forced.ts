@@ -22,7 +22,6 @@ import { foreignLock, otherMaster, scheduleAttempt } from './vacancy.ts';
 export function scheduleForced(turn: Turn, id: string): void {
   const { state, now, config } = turn;
   const { disk, run } = state;
-  const holder = rowsElsewhere(state);
   const empty = emptyRefusal(state, config);
   if (disk === null || !isEligible(config, config.node)) {
     reply(turn, id, false, 'This node can’t become master: not eligible, or without a record.');
@@ -30,14 +29,11 @@ export function scheduleForced(turn: Turn, id: string): void {
     reply(turn, id, false, 'This node has no vote, or has left the voters: it can’t elect itself.');
   } else if (run.held !== null) {
     reply(turn, id, false, 'This node is the master already.');
+  } else if (empty !== null) {
+    reply(turn, id, false, `Not promoted: ${empty}.`);
   } else if (disk.list.members.length > 2) {
     const voters = disk.list.members.join(', ');
     reply(turn, id, false, `The voters are ${voters}: a majority of them decides by itself.`);
-  } else if (holder !== null) {
-    const text = 'This node holds no replica: it would begin an empty cluster.';
-    reply(turn, id, false, `${text} ${holder} holds rows.`);
-  } else if (empty !== null) {
-    reply(turn, id, false, `Not promoted: ${empty}.`);
   } else {
     update(turn, { forced: true });
     const until = soonestForced(state, now, config);

@@ -162,7 +162,9 @@ export function foundByCommand(turn: Turn, id: string): void {
     scheduleAttempt(turn);
     reply(turn, id, true, 'This node may begin an empty cluster now.');
   } else if (disk !== null) {
-    reply(turn, id, false, `This node has a record already (epoch ${disk.highest_epoch}).`);
+    const empty = run.held === null ? emptyRefusal(turn.state, turn.config) : null;
+    const record = `it has a record already (epoch ${disk.highest_epoch})`;
+    reply(turn, id, false, `Nothing to found: ${empty ?? record}.`);
   } else if (isSilent(turn.state, turn.now)) {
     reply(turn, id, false, `Still silent after the start, ${left(turn, run.silent_until)} s left.`);
   } else {

@@ -2,7 +2,7 @@
  * Who was heard lately, in steps of a second: liveness for people and for L14, never for safety.
  */
 import type { NodeName } from '../../../shared/protocol/lease-messages.ts';
-import type { Instant } from '../../../shared/time/duration.ts';
+import type { Duration, Instant } from '../../../shared/time/duration.ts';
 import type { CoreState } from '../state.ts';
 import { type Turn, update } from '../turn.ts';
 import type { CoreConfig } from '../types.ts';
@@ -18,13 +18,14 @@ export function noteHeard(turn: Turn, node: NodeName): void {
   update(turn, { heard: { ...turn.state.heard, [node]: turn.now } });
 }
 
-/** Within the time in which a master has to be heard. */
+/** Within the time in which a master has to be heard, or a longer one. */
 export function isHeard(
   { heard }: CoreState,
   now: Instant,
   config: CoreConfig,
   node: NodeName,
+  within: Duration = config.fenceAfter,
 ): boolean {
   const at = heard[node];
-  return at !== undefined && now - at <= config.fenceAfter;
+  return at !== undefined && now - at <= within;
 }

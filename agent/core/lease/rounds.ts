@@ -59,6 +59,8 @@ export function sendRound(
     if (node !== config.node && nonces[node] !== undefined) send(turn, node, propose);
   }
   if (!isVoter(config, config.node)) return false;
+  // A vote that counts for nothing would raise this node's card above the epoch that others grant.
+  if (state.run.held === null && !asked(list).includes(config.node)) return false;
   const answer = answerPropose(turn, config.node, propose);
   return answer.kind === 'accept' && countAccept(turn, config.node, answer);
 }

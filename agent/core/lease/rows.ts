@@ -26,8 +26,13 @@ export function recordServed(turn: Turn): void {
 export function emptyRefusal(state: CoreState, config: CoreConfig): string | null {
   if (state.datastore.revision > 0) return null;
   const holder = rowsElsewhere(state);
-  if (holder !== null)
-    return `this node holds nothing, ${holder} is known to hold the cluster’s rows`;
+  // A new card says itself that it holds nothing; who is in no settings is not asked for.
+  if (holder !== null) {
+    return (
+      `this node holds nothing, ${holder} is known to hold the cluster’s rows: start it, ` +
+      'on an empty card if its own is lost, or take it out of every node’s settings'
+    );
+  }
   if (!hasServed(state.disk)) return null;
   const unheard = eligibleNodes(config).filter(
     (node) => node !== config.node && state.positions[node] === undefined,

@@ -11,6 +11,7 @@ import { bootClock, isVoter, type Machine, type World } from '../world.ts';
 import { isApart } from './apart.ts';
 import { isBestReplica, isOwnerPassedOver } from './best-replica.ts';
 import { answersUnwritten, diskOnlyRises, epochRules } from './epochs.ts';
+import { lapseRules } from './lapses.ts';
 import { memberRules, waitsForTheDead } from './members.ts';
 import { noteHeard } from './promises.ts';
 import { type RevisionRules, releaseKeepsPromise, revisionRules } from './revisions.ts';
@@ -41,6 +42,7 @@ export const ruleNames = [
   'vote-not-counted',
   'retired-too-early',
   'change-waits-for-the-dead',
+  'wins-again-at-once',
   'too-many-effects',
   'too-many-messages',
   'state-too-big',
@@ -123,6 +125,7 @@ class RuleJudge implements Judge {
   #releaser: Machine | null = null;
   readonly #followed = new Map<Machine, Followed>();
   readonly #epochs = epochRules();
+  readonly #lapses = lapseRules();
   readonly #members = memberRules();
   readonly #waits = waitRules();
   readonly #revisions: RevisionRules;
@@ -196,6 +199,7 @@ class RuleJudge implements Judge {
   }
 
   sent(world: World, machine: Machine, message: LeaseMessage): void {
+    this.#lapses.sent(world, message);
     if (message.kind === 'propose') this.#noteProposal(world, machine, message.epoch);
     if (message.kind === 'accept') {
       this.#report(world, 'answered-before-written', answersUnwritten(machine));
@@ -235,6 +239,7 @@ class RuleJudge implements Judge {
 
   decided(world: World, machine: Machine, event: AgentEvent, effects: readonly Effect[]): void {
     this.#waits.heard(machine, event);
+    this.#lapses.decided(world, machine, event, effects);
     noteHeard(machine, event);
     if (effects.length <= effectBound(machine)) return;
     const text = `${machine.name} made ${effects.length} effects of one ${event.kind}`;
@@ -250,6 +255,7 @@ class RuleJudge implements Judge {
     // A decision that a freeze interrupted was made earlier; its deadline has passed by now.
     if (!machine.resumes) this.#report(world, 'two-leases', whoElseHolds(world, machine));
     world.coverage.counts.tenures += 1;
+    this.#report(world, 'wins-again-at-once', this.#lapses.won(world, machine));
     this.#waits.won(machine, epoch);
     const yieldedAt = this.#yielded.get(machine) ?? Number.POSITIVE_INFINITY;
     const hasYielded = world.now - yieldedAt >= machine.config.yieldWait * 0.9;

@@ -50,6 +50,33 @@ const fences: readonly Mutant[] = [
       breaks: 'gate',
       edits: [flaw('startIgnoresGate')],
     },
+    {
+      name: 'lost-leases-not-counted',
+      breaks: 'who keeps losing its lease leaves the role to others',
+      edits: [
+        {
+          file: 'agent/core/lease/lapse.ts',
+          find: 'updateRun(turn, { lapses: count, last_lapse: now });',
+          replace: 'updateRun(turn, { last_lapse: now });',
+        },
+        {
+          file: 'agent/core/lease/lapse.ts',
+          find: 'count < config.serverRestarts',
+          replace: 'lapses + 1 < config.serverRestarts',
+        },
+      ],
+    },
+    {
+      name: 'lost-leases-forgotten-at-a-restart',
+      breaks: 'who keeps losing its lease leaves the role to others, its agent restarted or not',
+      edits: [
+        {
+          file: 'agent/core/start.ts',
+          find: '{ ...freshRun, ...run, left: false }',
+          replace: '{ ...freshRun, ...run, left: false, lapses: 0 }',
+        },
+      ],
+    },
   ]),
   ...on({ profile: 'aimed', plot: 'stopped-and-set' }, [
     {

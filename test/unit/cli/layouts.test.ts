@@ -60,7 +60,7 @@ describe('baton status', () => {
       plain(80),
     );
     expect(lines[0]).toBe('No master among 1 node · last epoch 0');
-    expect(lines.join('\n')).toContain('has not been founded');
+    expect(lines.join('\n')).toContain('or by `baton found`');
   });
 
   test('candidates are compared by what the master has from each at one moment', () => {

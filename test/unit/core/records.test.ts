@@ -76,6 +76,8 @@ const runState: fc.Arbitrary<RunState> = fc.record({
   yield_known: fc.nat(),
   handed: fc.option(fc.record({ epoch: counter, revision: counter })),
   sit_out_until: point,
+  lapses: counter,
+  last_lapse: point,
   left: fc.boolean(),
 });
 
@@ -138,6 +140,8 @@ const aRun: RunRecord = {
     yield_known: 0,
     handed: null,
     sit_out_until: 0,
+    lapses: 0,
+    last_lapse: 0,
     left: false,
   },
 };
@@ -278,11 +282,13 @@ test('each field is held to its type and bounds, also with a right checksum', ()
 });
 
 test('what an agent of an earlier version left in /run keeps its role', () => {
-  const old = parseRunRecord(altered(aRun, ['state', 'yield_known'], undefined));
-  const { yield_known, ...state } = aRun.state as Record<string, unknown>;
-  expect(old).toEqual({ ...aRun, state });
-  expect(yield_known).toBe(0);
-  expect(parseRunRecord(altered(aRun, ['state', 'yield_known'], -1))).toBeNull();
+  for (const field of ['yield_known', 'lapses', 'last_lapse']) {
+    const old = parseRunRecord(altered(aRun, ['state', field], undefined));
+    const { [field]: later, ...state } = aRun.state as Record<string, unknown>;
+    expect(old).toEqual({ ...aRun, state });
+    expect(later).toBe(0);
+    expect(parseRunRecord(altered(aRun, ['state', field], -1))).toBeNull();
+  }
 });
 
 test('keys of a later version are dropped, whatever their name', () => {

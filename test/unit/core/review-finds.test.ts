@@ -94,7 +94,7 @@ describe('a forced promotion of a node that holds nothing', () => {
     cluster.powerOff('a');
     cluster.setDatastore('b', nothing);
     cluster.give('b', promote);
-    expect(cluster.trace.at(-1)).toContain('reply 9 false This node holds no replica');
+    expect(cluster.trace.at(-1)).toContain('reply 9 false Not promoted: this node holds nothing');
     cluster.run(20_000);
     expect(cluster.view('b').list?.members).toEqual(['a', 'b']);
   });
