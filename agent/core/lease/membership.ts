@@ -169,16 +169,17 @@ export function wishToJoin(turn: Turn, master: NodeName): void {
   if (disk === null || run.left || !isVoter(config, config.node) || isSilent(state, now)) return;
   const forgotten = now - state.lastProposed > 2 * config.leaseDuration;
   if (disk.list.members.includes(config.node) && !forgotten) return;
-  send(turn, master, { kind: 'membership', wish: 'join', request: wishRequest(state) });
+  send(turn, master, { kind: 'membership', wish: 'join', request: requestOf(state, 'join') });
 }
 
-const wishRequest = (state: CoreState): string => `${state.nonce}:wish`;
+const requestOf = (state: CoreState, wish: Membership['wish']): string => `${state.nonce}:${wish}`;
 
-/** The holder's answer to a wish. */
+/** The holder's answer to a wish; one to a wish to join, come late, ends no leave. */
 export function hearWishAnswer(turn: Turn, message: Learned): boolean {
-  if (message.request !== wishRequest(turn.state)) return false;
+  const toLeave = message.request === requestOf(turn.state, 'leave');
+  if (!toLeave && message.request !== requestOf(turn.state, 'join')) return false;
   if (message.list !== null) adoptList(turn, message.list);
-  if (goWhenLeft(turn)) disarm(turn, 'retire');
+  if (toLeave && goWhenLeft(turn)) disarm(turn, 'retire');
   return true;
 }
 
@@ -192,15 +193,16 @@ export function beginLeaving(turn: Turn): void {
 /**
  * The timer `retire`: repeats the wish until the holder's answer shows that the list lacks this
  * node. Its own copy may be of before a wish to join that the holder still has, and counts only
- * where no holder is heard.
+ * where no holder is heard, for as long as one that is there may be silent.
  */
 export function repeatLeave(turn: Turn): void {
   const { state, config } = turn;
   if (!state.run.left) return;
   const master = isVoter(config, config.node) ? livingMaster(turn) : null;
-  if (master === null && goWhenLeft(turn)) return;
+  const known = turn.now - state.countingSince > config.leaseDuration;
+  if (master === null && known && goWhenLeft(turn)) return;
   if (master !== null) {
-    const request = wishRequest(state);
+    const request = requestOf(state, 'leave');
     send(turn, master, { kind: 'membership', wish: 'leave', request });
   }
   arm(turn, 'retire', after(turn.now, repeatWish));

@@ -112,23 +112,53 @@ describe('whoever is switched off has left', () => {
     expect(since(cluster, mark)).toContain('reply shutdown true');
   });
 
-  it('and is not waited for any more, though it had asked to be taken in (75)', () => {
+  /** c has left and returned; its wish comes as the server starts again: nothing is changed then. */
+  function asked(): CoreCluster {
     const cluster = serving();
     switchOff(cluster, 'c');
     cluster.run(2000);
     cluster.boot('c');
     cluster.run(10_000);
-    // Its wish arrives while the server starts again: nothing is changed then.
     cluster.stepTakes = 20_000;
     cluster.give('a', { kind: 'server_exited', epoch: 1, detail: 'killed' });
     cluster.run(15_000);
     expect(cluster.machine('a').state.joining).toEqual(['c']);
+    return cluster;
+  }
+
+  it('and is not waited for any more, though it had asked to be taken in (75)', () => {
+    const cluster = asked();
     const mark = cluster.trace.length;
     cluster.give('c', shutdown);
     expect(since(cluster, mark)).not.toContain('reply shutdown');
     cluster.run(100);
     expect(since(cluster, mark)).toContain('reply shutdown true');
     expect(cluster.machine('a').state.joining).toEqual([]);
+  });
+
+  it('the same when its agent has just been restarted, and knows of no master (87)', () => {
+    const cluster = asked();
+    const mark = cluster.trace.length;
+    cluster.startProcess('c');
+    cluster.give('c', shutdown);
+    expect(since(cluster, mark)).not.toContain('reply shutdown');
+    cluster.run(5000);
+    expect(since(cluster, mark)).toContain('reply shutdown true');
+    expect(cluster.machine('a').state.joining).toEqual([]);
+  });
+
+  it('and an answer to its wish to return, come late, does not end the leave (87)', () => {
+    const cluster = asked();
+    cluster.holds = (from, to, { kind }) => from === 'a' && to === 'c' && kind === 'learned';
+    cluster.run(4000);
+    const late = cluster.held.splice(0);
+    expect(late.length).toBeGreaterThan(0);
+    const mark = cluster.trace.length;
+    cluster.passes = (from) => from !== 'c';
+    cluster.give('c', shutdown);
+    for (const { from, to, message } of late) cluster.deliver(from, to, message);
+    cluster.run(500);
+    expect(since(cluster, mark)).not.toContain('reply shutdown');
   });
 });
 
