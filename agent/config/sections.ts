@@ -88,7 +88,8 @@ export const leaseSection = group(
       default: 60_000,
       min: 0,
       max: 3_600_000,
-      description: 'A node whose promotion failed leaves it to the others for this long.',
+      description:
+        'A node that failed as master, or to become one, leaves it to the others for this long.',
       why: 'Each of the others gets its turn before the same fault is tried again.',
     }),
     server_restarts: integer({
@@ -96,7 +97,8 @@ export const leaseSection = group(
       min: 0,
       max: 100,
       description:
-        'Times a crashing server is restarted on the spot before the role is given away.',
+        'Times a crashing server is restarted on the spot before the role is given away; the ' +
+        'lease may be lost as often, within ten minutes, before the node sits out.',
       why: 'A crash loses nothing that the kernel holds; one that repeats is the node’s own.',
     }),
   },

@@ -58,9 +58,12 @@ export interface AgentSettings {
     readonly cold_start_wait_ms: Duration;
     /** A voter silent for this long is taken out of the list until it returns. */
     readonly retire_after_ms: Duration;
-    /** A node whose promotion failed leaves it to the others for this long. */
+    /** A node that failed as master, or to become one, leaves it to the others for this long. */
     readonly sit_out_ms: Duration;
-    /** Times a crashing server is restarted on the spot before the role is given away. */
+    /**
+     * Times a crashing server is restarted on the spot before the role is given away; the lease may
+     * be lost as often, within ten minutes, before the node sits out.
+     */
     readonly server_restarts: number;
   };
   /** The revision stream from the master to the receivers. */
