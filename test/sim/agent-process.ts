@@ -20,7 +20,6 @@ import {
   happening,
   type Machine,
   type Suspended,
-  slownessOf,
   trueTime,
   type World,
 } from './world.ts';
@@ -203,8 +202,7 @@ function armTimer(world: World, machine: Machine, timer: TimerName, at: number):
   const version = bump(machine, timer);
   // Timers of a busy machine are late by some milliseconds, of a slow one by much more.
   let when = Math.max(world.now, trueTime(machine, at)) + world.random.next() * 8;
-  const slow = slownessOf(machine);
-  if (slow > 0) when += world.random.next() * slow;
+  if (machine.slow > 0) when += world.random.next() * machine.slow;
   const token = version * timerNames.length + timerNumber[timer];
   world.queue.push(when, happening.timer, machine.index, token, at);
 }

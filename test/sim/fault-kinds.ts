@@ -44,7 +44,7 @@ export const faultKinds = {
   hold: inside(200, 9000, 'messages of one kind to one machine arrive only at the end of it'),
   echo: inside(200, 9000, 'messages of one kind to one machine come once more at the end of it'),
   slow_node: inside(2000, 15_000, 'everything on one machine happens late'),
-  overload: inside(5000, 60_000, 'a machine is too slow to answer while its server serves'),
+  overload: inside(5000, 60_000, 'a machine hears and answers nobody while its server serves'),
   freeze_agent: inside(500, 20_000, 'the agent is stopped (SIGSTOP) and goes on later'),
   freeze_midway: inside(500, 20_000, 'the agent is stopped between two effects of one decision'),
   freeze_node: inside(500, 20_000, 'every process of a machine is stopped; the kernel runs'),

@@ -8,7 +8,7 @@
  */
 import type { LeaseMessage } from '../../shared/protocol/lease-messages.ts';
 import type { PlannedFault } from './plan.ts';
-import { happening, type Machine, machineOf, slownessOf, type World } from './world.ts';
+import { happening, isOverloaded, type Machine, machineOf, type World } from './world.ts';
 
 /** Carried by a `deliver` entry; the receiver is the entry's machine. */
 export interface Flight {
@@ -97,13 +97,14 @@ export function lie(world: World): void {
 /** Arrival of one copy, or Infinity when it is lost. */
 function travel(world: World, from: Machine, to: Machine, hops: number): number {
   const { random } = world;
+  if (isOverloaded(from) || isOverloaded(to)) return Number.POSITIVE_INFINITY;
   const loss = Math.max(world.loss, from.loss, to.loss);
   if (loss > 0 && random.next() < loss) return Number.POSITIVE_INFINITY;
   let delay = hops * (0.3 + 2.5 * random.next());
   if (world.delay > 0) delay += world.delay * random.next() ** 3;
   const { storm } = world.plan;
   if (storm !== null && random.next() < storm.slow) delay += random.next() * storm.slowest;
-  const slow = Math.max(slownessOf(from), slownessOf(to));
+  const slow = Math.max(from.slow, to.slow);
   if (slow > 0) delay += slow * random.next();
   return world.now + delay;
 }

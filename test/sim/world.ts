@@ -160,7 +160,7 @@ export interface Machine {
 
   follow: { readonly master: number; readonly epoch: number } | null;
   slow: number;
-  /** Faults that make it slow while its server serves. */
+  /** Faults that keep it from hearing and answering while its server serves. */
   overload: number;
   loss: number;
   stepsFail: number;
@@ -249,12 +249,9 @@ export function trueTime(machine: Machine, reading: number): number {
 export const isAwake = ({ up, agentFrozen, nodeFrozen }: Machine): boolean =>
   up && !agentFrozen && !nodeFrozen;
 
-/** Longer than any lease, ms. */
-const overloaded = 30_000;
-
-/** What everything on it may be late by, ms. */
-export const slownessOf = ({ slow, overload, server }: Machine): number =>
-  overload > 0 && server.ready ? slow + overloaded : slow;
+/** Its server leaves nothing to its agent: nobody is heard or answered. */
+export const isOverloaded = ({ overload, server }: Machine): boolean =>
+  overload > 0 && server.ready;
 
 export const isVoter = ({ config, index }: Machine): boolean => config.nodes[index]?.voter === true;
 

@@ -10,7 +10,7 @@ import type { Instant } from '../../../shared/time/duration.ts';
 import type { FaultKind } from '../fault-kinds.ts';
 import { canTalk } from '../network.ts';
 import { epochOf, headOf } from '../store.ts';
-import { bootClock, isAwake, type Machine, slownessOf, type World } from '../world.ts';
+import { bootClock, isAwake, type Machine, type World } from '../world.ts';
 
 const repeatsOldWords: ReadonlySet<FaultKind> = new Set(['duplicate', 'broker_lies']);
 
@@ -106,7 +106,7 @@ function isTakenForDead(world: World, winner: Machine, other: Machine): boolean 
   return heard === undefined || bootClock(world, winner) - heard >= winner.config.fenceAfter;
 }
 
-const isPrompt = (machine: Machine): boolean => isAwake(machine) && slownessOf(machine) === 0;
+const isPrompt = (machine: Machine): boolean => isAwake(machine) && machine.slow === 0;
 
 const viewOf = (world: World, machine: Machine) =>
   world.core.view(machine.state, bootClock(world, machine) as Instant, machine.config);
