@@ -9,7 +9,7 @@ import { readMachineLabOptions } from '../../lab/machines/options.ts';
 import { type Task, tasksOf } from '../../lab/machines/plan.ts';
 import { seededChoice } from '../../lab/machines/rounds.ts';
 import { seriesTable } from '../../lab/machines/series.ts';
-import { dearest, type SwitchCost } from '../../lab/machines/switch-cost.ts';
+import { cheapestWindow, dearest, type SwitchCost } from '../../lab/machines/switch-cost.ts';
 import { TaskQueue } from '../../lab/machines/task-queue.ts';
 import {
   caseRows,
@@ -186,6 +186,20 @@ describe('figures', () => {
     expect(missed(dearest([costs(1, 0.4), costs(3, 0.1)]))).toEqual(both);
     const unknown = { memory: null, cpuPercent: Number.NaN };
     expect(missed(dearest([costs(1, 0.1), unknown]))).toEqual(both);
+  });
+
+  // Readings 10 s apart; what was used in between, milliseconds.
+  test.each([
+    ['a window in which the host was away', [21, 110, 22, 24], 0.21],
+    ['each window dear', [110, 98, 105, 120], 0.98],
+    ['a window that could not be read', [21, Number.NaN, 22, 24], Number.NaN],
+  ])('of what the switch used the cheapest window counts: %s', (_name, usedMs, percent) => {
+    const readings = [{ atMs: 5000, usedUs: 300 }];
+    for (const used of usedMs) {
+      const { atMs, usedUs } = readings.at(-1) ?? { atMs: 0, usedUs: 0 };
+      readings.push({ atMs: atMs + 10_000, usedUs: usedUs + used * 1000 });
+    }
+    expect(Number(cheapestWindow(readings).toFixed(6))).toBe(percent);
   });
 
   test('each case has a row of its own', () => {
