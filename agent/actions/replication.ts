@@ -39,6 +39,8 @@ const RETIRE_AGAIN = seconds(30);
 const SERVER_AGAIN = milliseconds(200);
 /** A source that did not open (a full disk, a server that is just starting) is tried again then. */
 const SOURCE_AGAIN = seconds(1);
+/** A saved replica that found no room in memory is tried again then. */
+const LOAD_AGAIN = seconds(10);
 /** Until then a small datastore has been copied; cards wear, so one write per change is enough. */
 const SAVE_AFTER_CHANGE = seconds(15);
 
@@ -181,6 +183,7 @@ class StreamReplication implements Replication {
       // Others may believe that this node holds rows.
       if (!sound) this.#tellPosition();
     });
+    this.#loadSavedLater();
   }
 
   installDatastore(order: InstallOrder): Promise<StepResult> {
@@ -281,6 +284,19 @@ class StreamReplication implements Replication {
     if (this.#wanted !== target) return;
     const pause = await this.#tryToReceive(target);
     if (pause !== null) this.#later(pause, () => this.#receive(target));
+  }
+
+  #loadSavedLater(): void {
+    if (this.#options.datastore.savedWaits()) this.#later(LOAD_AGAIN, () => this.#loadSaved());
+  }
+
+  /** What a master sends is newer, and a server's own files are. */
+  async #loadSaved(): Promise<void> {
+    const isAlone = this.#wanted === null && this.#serving === null;
+    if (isAlone && this.#options.datastore.savedWaits()) {
+      if (await this.#options.datastore.loadSaved()) this.#tellPosition();
+    }
+    this.#loadSavedLater();
   }
 
   async #send(server: Served): Promise<void> {

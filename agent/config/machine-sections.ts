@@ -94,7 +94,9 @@ export const pathsSection = group('Where things are on this machine.', {
   replica_dir: text({
     form: forms.path,
     default: '/run/baton/replica',
-    description: 'The replica; in memory (tmpfs).',
+    description:
+      'The replica; in memory (tmpfs). It stops growing where an eighth of that file system, at ' +
+      'most 64 MiB, is left to others.',
     why: 'Every revision is written there, which would wear a card out.',
   }),
   k3s_data_dir: text({

@@ -95,7 +95,10 @@ export interface AgentSettings {
     readonly run_dir: string;
     /** Disk record, saved replica, quarantine; survives a reboot. */
     readonly state_dir: string;
-    /** The replica; in memory (tmpfs). */
+    /**
+     * The replica; in memory (tmpfs). It stops growing where an eighth of that file system, at most
+     * 64 MiB, is left to others.
+     */
     readonly replica_dir: string;
     /** The data directory of k3s. */
     readonly k3s_data_dir: string;

@@ -235,6 +235,10 @@ export interface Datastore {
   serverStopped(): Promise<void>;
   /** Moves an own `server/` of an earlier tenure to quarantine; its rows seed the replica. */
   retireServer(): Promise<RetireResult>;
+  /** Whether the replica of the disk found no room in RAM, and nothing newer is there. */
+  savedWaits(): boolean;
+  /** Tries that once more; true when it is there now. Nothing may be received meanwhile. */
+  loadSaved(): Promise<boolean>;
   /** Writes the replica to disk: change of master, hourly, on battery, shutdown, maintenance. */
   saveReplica(why: string): Promise<void>;
   close(): void;

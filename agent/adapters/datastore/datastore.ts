@@ -5,7 +5,7 @@
  * A record on the disk (`server-life.json`) tells after a boot whether the server's files are
  * whole: `running` under another boot id means that a power cut may have taken commits back.
  */
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { backup, DatabaseSync } from 'node:sqlite';
 import type { DatastoreFacts } from '../../core/types.ts';
 import type {
@@ -35,11 +35,14 @@ import {
 import { quarantineServer } from './quarantine.ts';
 import { ReplicaStore } from './replica.ts';
 import { SavedReplica } from './replica-save.ts';
+import { ensureRoom } from './room.ts';
 import { datastoreError } from './sqlite-errors.ts';
 import { wholeCopies } from './whole-copy.ts';
 
 const ALL_PAGES = 1_000_000_000;
 const NO_ROWS = Number.MAX_SAFE_INTEGER;
+/** Of rows that cannot be read: goes less far than any replica, and further than nothing. */
+const LEAST: StreamPosition = { lineageEpoch: 0, revision: 1 };
 /** Of a `server/` that baton has no record of: as if a server had run on it until a power cut. */
 const UNKNOWN_LIFE: ServerLife = {
   version: 1,
@@ -52,7 +55,7 @@ const UNKNOWN_LIFE: ServerLife = {
   taken_over: false,
 };
 
-/** Errors: `datastore-failed`, `disk-full` when not even an empty replica can be made. */
+/** Errors: `datastore-failed`, `disk-full` when an interrupted installation cannot be finished. */
 export const openDatastore = (options: DatastoreOptions): Datastore => new ServerDatastore(options);
 
 class ServerDatastore implements Datastore {
@@ -80,10 +83,11 @@ class ServerDatastore implements Datastore {
     // Beside `server/`: a rename works within one file system only.
     this.#quarantine = `${k3sDataDirectory}/baton-quarantine`;
     this.#saved = new SavedReplica(stateDirectory);
-    mkdirSync(replicaDirectory, { recursive: true, mode: 0o700 });
     // RAM is empty after a boot; what is there after a restart of the agent is newer.
-    this.#saved.loadInto(`${replicaDirectory}/replica.db`);
+    const loaded = this.#saved.loadInto(`${replicaDirectory}/replica.db`);
     this.replica = new ReplicaStore(replicaDirectory, `${stateDirectory}/cut-off`);
+    if (this.replica.position().revision === 0) this.#saved.missedIn(replicaDirectory);
+    if (loaded) void this.checked().then((sound) => sound || this.#saved.setAside('damaged'));
     this.wholeCopies = wholeCopies(`${replicaDirectory}/whole-out.db`);
     finishInstallation(this.#places(), this.replica.position(), this.#life(), (epoch) =>
       this.#noteNew(epoch, true),
@@ -131,6 +135,7 @@ class ServerDatastore implements Datastore {
     if (held.revision > 0) return { ...held, clean: true, source: 'replica' };
     const lost = unreadablePosition(this.#path, this.#life());
     if (lost !== null) return { ...lost, clean: false, source: 'server' };
+    if (this.#saved.isLacking()) return { ...LEAST, clean: true, source: 'replica' };
     return { ...held, clean: true, source: 'none' };
   }
 
@@ -151,7 +156,8 @@ class ServerDatastore implements Datastore {
 
   findings(): readonly StreamFinding[] {
     const own = [this.#quarantined, this.#unraised].filter((finding) => finding !== null);
-    return [...this.replica.findings(), ...own];
+    const saved = this.replica.position().revision === 0 ? this.#saved.findings() : [];
+    return [...this.replica.findings(), ...saved, ...own];
   }
 
   startSource(): RevisionSource {
@@ -180,7 +186,8 @@ class ServerDatastore implements Datastore {
   async install(order: InstallOrder): Promise<InstallResult> {
     this.stopSource();
     const before = this.#life();
-    const refusal = order.from === 'replica' ? null : startRefusal(this.#path, before);
+    const refusal =
+      order.from === 'replica' ? this.#lackingRows() : startRefusal(this.#path, before);
     if (refusal !== null) return { ok: false, detail: refusal };
     const own = order.from === 'server';
     const clean = !own || this.facts().clean;
@@ -201,6 +208,16 @@ class ServerDatastore implements Datastore {
     this.#unraised = order.raise && result.firstRevision === 0 ? unraisedFinding(order) : null;
     this.#setLife({ state: 'installed', epoch: order.epoch, served: false, clean });
     return { ...result, needsArchive };
+  }
+
+  /** Why nothing is installed from a replica that is on the disk only; null when it is not. */
+  #lackingRows(): string | null {
+    if (this.replica.position().revision > 0 || !this.#saved.isLacking()) return null;
+    return (
+      `the replica is on the disk only, as replica*.db in ${this.#options.stateDirectory}, and ` +
+      'no empty cluster is begun in its place - start a node that holds the rows, or move these ' +
+      'files away and restart baton-agent to begin an empty one'
+    );
   }
 
   /** An installation that failed has changed nothing, so its note must not stay either. */
@@ -239,6 +256,7 @@ class ServerDatastore implements Datastore {
     try {
       if (schemaProblem(source) !== null) return false;
       const taken = await this.replica.replaceBy(async (path) => {
+        ensureRoom(this.#options.replicaDirectory, statSync(this.#path).size);
         await backup(source, path, { rate: ALL_PAGES });
       });
       // A promotion that never served leaves its filler behind: not part of any history.
@@ -254,6 +272,21 @@ class ServerDatastore implements Datastore {
 
   saveReplica(_why: string): Promise<void> {
     return this.#saved.save(this.replica);
+  }
+
+  savedWaits(): boolean {
+    return !this.#closed && this.replica.position().revision === 0 && this.#saved.waits();
+  }
+
+  async loadSaved(): Promise<boolean> {
+    try {
+      const taken = await this.replica.replaceBy((path) => this.#saved.loadAgain(path));
+      if (!taken) this.#saved.setAside('damaged');
+      return taken;
+    } catch {
+      // It waits on, or was set aside: both are among the findings.
+      return false;
+    }
   }
 
   close(): void {

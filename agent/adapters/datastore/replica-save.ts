@@ -5,6 +5,9 @@
  * The copy is made over a connection of its own: SQLite locks a connection while a backup runs,
  * and the stream must not wait for an SD card. Whatever is torn is dropped, never repaired: the
  * stream brings the rest from the last revision on, or a new copy.
+ *
+ * A node votes without a replica. So nothing that is wrong with the copy ends the start: one that
+ * cannot be read is set aside and kept, one that finds no room in RAM waits for it.
  */
 import {
   closeSync,
@@ -13,26 +16,42 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   renameSync,
   rmSync,
+  statSync,
 } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { backup, DatabaseSync } from 'node:sqlite';
+import { BatonError } from '../../../shared/errors/baton-error.ts';
+import type { StreamFinding } from '../../stream/api.ts';
 import { syncDirectory } from './durable.ts';
 import type { ReplicaStore } from './replica.ts';
+import { ensureRoom } from './room.ts';
 import { datastoreError } from './sqlite-errors.ts';
 
 /** One step however many pages: SQLite reads one snapshot, writers go on in the WAL. */
 const ALL_PAGES = 1_000_000_000;
+/** Said of the file itself. Everything else may pass: no room, no descriptor, no permission. */
+const UNREADABLE: readonly string[] = ['input-output', 'file-kind-wrong'];
+const ASIDE = /^replica\.unreadable-(\d+)\.db$/;
 
 export class SavedReplica {
   readonly #directory: string;
   readonly #path: string;
   #line: Promise<void> = Promise.resolve();
   #saved = -1;
+  #unreadable: StreamFinding | null = null;
+  /** Why it was not put into RAM although it may be sound; null when there is no such one. */
+  #waiting: BatonError | null = null;
+  /** Found at the start, or set aside since. */
+  #hasAside: boolean;
 
   constructor(stateDirectory: string) {
     this.#directory = stateDirectory;
     this.#path = `${stateDirectory}/replica.db`;
+    this.#hasAside = this.#lastAside() > 0;
   }
 
   /** After a boot: puts the saved replica where RAM has none. True when there was one. */
@@ -40,9 +59,98 @@ export class SavedReplica {
     if (existsSync(replicaPath) || !existsSync(this.#path)) return false;
     // Half a copy under the final name would pass for the replica at the next start.
     const loading = `${replicaPath}.loading`;
-    copyFileSync(this.#path, loading);
-    renameSync(loading, replicaPath);
-    return true;
+    try {
+      this.#lookForRoom(loading);
+      copyFileSync(this.#path, loading);
+      renameSync(loading, replicaPath);
+      return true;
+    } catch (error) {
+      rmSync(loading, { force: true });
+      this.#notLoaded(error);
+      return false;
+    }
+  }
+
+  /** For one that waits; `path` is in RAM. Errors: as those that kept it back. */
+  async loadAgain(path: string): Promise<void> {
+    try {
+      this.#lookForRoom(path);
+      await copyFile(this.#path, path);
+    } catch (error) {
+      throw this.#notLoaded(error);
+    }
+  }
+
+  /** Errors: `disk-full`, whatever is wrong there: nothing is known against the saved file. */
+  #lookForRoom(path: string): void {
+    const { size } = statSync(this.#path);
+    try {
+      mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+      ensureRoom(dirname(path), size);
+    } catch (error) {
+      const { message } = datastoreError(error, 'hold it there');
+      throw new BatonError('disk-full', 'operational', message, { cause: error });
+    }
+  }
+
+  #notLoaded(error: unknown): BatonError {
+    const mapped = datastoreError(error, 'read it');
+    if (UNREADABLE.includes(mapped.code)) this.setAside(mapped.message);
+    else this.#waiting = mapped;
+    return mapped;
+  }
+
+  /** RAM holds no rows. An agent that starts again finds an empty file there, and waits on. */
+  missedIn(directory: string): void {
+    if (this.#waiting !== null || !existsSync(this.#path)) return;
+    const words = `${directory} holds an empty one`;
+    this.#waiting = new BatonError('datastore-failed', 'operational', words);
+  }
+
+  /** It is damaged, or cannot be read. Where it cannot be renamed either it stays. */
+  setAside(why: string): void {
+    this.#waiting = null;
+    this.#hasAside = true;
+    let kept = this.#path;
+    try {
+      const aside = `${this.#directory}/replica.unreadable-${this.#lastAside() + 1}.db`;
+      renameSync(this.#path, aside);
+      kept = aside;
+      syncDirectory(this.#directory);
+    } catch {
+      // A card that takes no rename: told below by the name that it has.
+    }
+    this.#unreadable = {
+      code: 'replica-damaged',
+      text:
+        `The saved replica cannot be read (${why}). It is kept as ${kept}, and a new copy is ` +
+        'fetched from the master; until then this node cannot take over. Check the disk.',
+    };
+  }
+
+  /** Number of the one that was set aside last, 0 when there is none. */
+  #lastAside(): number {
+    if (!existsSync(this.#directory)) return 0;
+    const numbers = readdirSync(this.#directory).map((name) => Number(ASIDE.exec(name)?.[1] ?? 0));
+    return Math.max(0, ...numbers);
+  }
+
+  /** Whether it may be sound and only found no room. */
+  waits(): boolean {
+    return this.#waiting !== null;
+  }
+
+  /**
+   * Whether rows of this node are on the disk that are not in RAM. "Nothing" would be untrue then:
+   * where all others are empty, an empty cluster would begin.
+   */
+  isLacking(): boolean {
+    return this.#hasAside || this.waits();
+  }
+
+  findings(): readonly StreamFinding[] {
+    const found = this.#unreadable === null ? [] : [this.#unreadable];
+    return this.#waiting === null ? found : [...found, waitingFinding(this.#waiting)];
   }
 
   /** One save at a time; nothing is written when no revision has come since the last one. */
@@ -72,6 +180,7 @@ export class SavedReplica {
       renameSync(temporary, this.#path);
       syncDirectory(this.#directory);
       this.#saved = revision;
+      this.#waiting = null;
     } catch (error) {
       rmSync(temporary, { force: true });
       throw datastoreError(error, 'save the replica to the disk');
@@ -82,8 +191,16 @@ export class SavedReplica {
   remove(): void {
     rmSync(this.#path, { force: true });
     this.#saved = -1;
+    this.#waiting = null;
   }
 }
+
+const waitingFinding = ({ message }: BatonError): StreamFinding => ({
+  code: 'replica-failed',
+  text:
+    `The saved replica is not in memory: ${message}. It is tried again until a master is ` +
+    'followed; until then this node cannot take over, and votes as before. Make room there.',
+});
 
 const sync = (path: string): void => {
   const descriptor = openSync(path, 'r');

@@ -29,6 +29,7 @@ import {
   removeAbove,
   storeLineage,
 } from './replica-file.ts';
+import { ensureRoom } from './room.ts';
 import { damaged, datastoreError, isDamage } from './sqlite-errors.ts';
 import { WholeFile } from './whole-copy.ts';
 
@@ -48,6 +49,9 @@ export const removeDatabase = (path: string): void => {
   for (const suffix of ['', ...SIDE_FILES]) rmSync(path + suffix, { force: true });
 };
 
+/** An empty replica in the process itself, to which nothing is written: there was no room. */
+const NO_FILE = ':memory:';
+
 export class ReplicaStore implements Replica {
   readonly #directory: string;
   readonly #cutOffDirectory: string;
@@ -61,16 +65,15 @@ export class ReplicaStore implements Replica {
   constructor(directory: string, cutOffDirectory: string) {
     this.#directory = directory;
     this.#cutOffDirectory = cutOffDirectory;
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
     this.#whole = new WholeFile(directory);
     removeDatabase(this.#path('next.db'));
-    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+    this.#file = this.#openOrNone();
     this.#checking = this.#lookThrough(this.#file);
   }
 
   /** Only what an earlier process left can be damaged without an error that was seen. */
   async #lookThrough(file: ReplicaFile): Promise<boolean> {
-    if (file.cursor === 0) return true;
+    if (file.cursor === 0) return this.#findings.length === 0;
     this.#check = quickCheck(file.path);
     const words = await this.#check.verdict;
     this.#check = null;
@@ -88,11 +91,23 @@ export class ReplicaStore implements Replica {
     return `${this.#directory}/${name}`;
   }
 
+  /** Never without a file: a node that can hold no replica must vote all the same. */
+  #openOrNone(): ReplicaFile {
+    try {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      return this.#openOrSetAside(this.#path('replica.db'));
+    } catch (error) {
+      const none = openReplicaFile(NO_FILE);
+      none.damage = datastoreError(error, 'open the replica');
+      return none;
+    }
+  }
+
   #openOrSetAside(path: string): ReplicaFile {
     try {
       return openReplicaFile(path);
     } catch (error) {
-      if (!isDamage(error)) throw datastoreError(error, 'open the replica');
+      if (!isDamage(error)) throw error;
       this.#setAside(error instanceof Error ? error.message : String(error));
       return openReplicaFile(path);
     }
@@ -151,7 +166,10 @@ export class ReplicaStore implements Replica {
       cursor: file.cursor,
       first: first.id,
     });
-    this.#guard('apply rows to the replica', () => applyRows(file, rows));
+    this.#guard('apply rows to the replica', () => {
+      ensureRoom(this.#directory, 0);
+      applyRows(file, rows);
+    });
   }
 
   compact(mark: number, markRow: number): void {
@@ -201,6 +219,7 @@ export class ReplicaStore implements Replica {
 
   beginCopy(lineage: Lineage, saveFrom: number | null, _why: string): CutOff | null {
     return this.#guard('begin a new copy', () => {
+      ensureRoom(this.#directory, 0);
       const saved = saveFrom === null ? null : this.#save(saveFrom);
       this.abandonCopy();
       this.#copy = openReplicaFile(this.#path('next.db'));
@@ -222,7 +241,7 @@ export class ReplicaStore implements Replica {
       copy.database.close();
       this.#file.database.close();
       moveDatabase(this.#path('next.db'), this.#path('replica.db'));
-      this.#file = this.#openOrSetAside(this.#path('replica.db'));
+      this.#file = this.#openOrNone();
       this.#whole.remove();
     });
   }
@@ -234,12 +253,21 @@ export class ReplicaStore implements Replica {
   }
 
   recover(error: unknown): boolean {
+    if (this.#file.path === NO_FILE) return this.#reopen();
     if (!isDamage(error)) return false;
     this.abandonCopy();
     this.#file.database.close();
     this.#setAside(error instanceof Error ? error.message : String(error));
-    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+    this.#file = this.#openOrNone();
     return true;
+  }
+
+  /** Where none could be opened: whether one can be now. */
+  #reopen(): boolean {
+    const file = this.#openOrNone();
+    this.#file.database.close();
+    this.#file = file;
+    return file.path !== NO_FILE;
   }
 
   /** Drops everything: the server's own files are now the newer copy, synced to the disk. */
@@ -248,7 +276,7 @@ export class ReplicaStore implements Replica {
     this.#file.database.close();
     removeDatabase(this.#path('replica.db'));
     this.#whole.remove();
-    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+    this.#file = this.#openOrNone();
   }
 
   /**
@@ -272,7 +300,7 @@ export class ReplicaStore implements Replica {
     this.#file.database.close();
     moveDatabase(seed, this.#path('replica.db'));
     this.#whole.remove();
-    this.#file = this.#openOrSetAside(this.#path('replica.db'));
+    this.#file = this.#openOrNone();
     return true;
   }
 
@@ -317,7 +345,10 @@ export class ReplicaStore implements Replica {
   }
 
   appendWhole(offset: number, bytes: Uint8Array): void {
-    this.#guard('store a whole copy', () => this.#whole.append(offset, bytes));
+    this.#guard('store a whole copy', () => {
+      ensureRoom(this.#directory, bytes.length);
+      this.#whole.append(offset, bytes);
+    });
   }
 
   endWhole(revision: number, lineage: Lineage): void {
@@ -327,7 +358,7 @@ export class ReplicaStore implements Replica {
       this.abandonCopy();
       this.#file.database.close();
       removeDatabase(this.#path('replica.db'));
-      this.#file = this.#openOrSetAside(this.#path('replica.db'));
+      this.#file = this.#openOrNone();
     });
   }
 
@@ -343,7 +374,9 @@ export class ReplicaStore implements Replica {
   }
 
   findings(): readonly StreamFinding[] {
-    return this.#findings;
+    const { path, damage } = this.#file;
+    if (path !== NO_FILE || damage === null) return this.#findings;
+    return [...this.#findings, noFileFinding(damage)];
   }
 
   close(): void {
@@ -352,3 +385,10 @@ export class ReplicaStore implements Replica {
     this.#file.database.close();
   }
 }
+
+const noFileFinding = ({ message }: Error): StreamFinding => ({
+  code: 'replica-failed',
+  text:
+    `No replica can be held: ${message}. This node cannot take over; it votes as before. It is ` +
+    'tried again while a master is followed. Make room there.',
+});

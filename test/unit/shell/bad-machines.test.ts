@@ -33,6 +33,12 @@ const fullDatastore = (): string[] =>
       }
       return real.call(this, sql);
     };`);
+/** Not even an empty replica fits into its memory. */
+const tinyMemory = (directory: string): string[] => {
+  const place = `'${directory}/run/replica'`;
+  const mount = `mkdir -p ${place} && mount -t tmpfs -o size=48k tmpfs ${place} && exec "$@"`;
+  return ['unshare', '-rm', 'sh', '-c', mount, 'sh'];
+};
 /** Ten years ahead from the third second on, and back before 1980 from the sixth. */
 const jumpingClock = (): string[] =>
   preload(`const real = Date.now; const start = real();
@@ -131,6 +137,37 @@ test.each(fullDisks)(
     expect(await countOf(one.node(next.node))).toBe(20);
     // It goes on receiving: what it held is as it was.
     await follows(one, 'full', next.epoch);
+  },
+  180_000,
+);
+
+test.runIf(canMount)(
+  'a node without memory for a replica votes and says so',
+  async () => {
+    let small = '';
+    const one = makeRig({
+      names: ['first', 'second', 'third'],
+      within: (name, directory) => (name === small ? tinyMemory(directory) : []),
+    });
+    rig = one;
+    for (const { name } of one.nodes) one.start(name);
+    const master = await one.serving(60_000);
+    const [other = '', last = ''] = one.nodes.flatMap(({ name }) =>
+      name === master.node ? [] : [name],
+    );
+    await written(one, master.node, [other, last]);
+    small = last;
+    one.crash(small, { reboot: true });
+    one.start(small);
+    await one.until('it says so', 30_000, async () => {
+      const report = await one.report(small);
+      const told = report?.findings.some(({ code }) => code === 'replica-failed') ?? false;
+      return told && report?.phase === 'following' ? report : null;
+    });
+    one.crash(master.node, { reboot: true });
+    const next = await one.serving(60_000, master.node);
+    expect(next.node, 'by two votes, one of them of the small one').toBe(other);
+    expect(await countOf(one.node(other))).toBe(20);
   },
   180_000,
 );

@@ -46,6 +46,7 @@ function rig() {
   const datastore = {
     facts: () => ({ lineageEpoch: 1, revision: 5, clean: true, source: 'server' as const }),
     checked: async () => true,
+    savedWaits: () => false,
     startSource: () => {
       calls.push('startSource');
       if (broken.has('startSource')) throw full();
