@@ -102,14 +102,16 @@ export const pathsSection = group('Where things are on this machine.', {
   k3s_data_dir: text({
     form: forms.path,
     default: '/var/lib/rancher/k3s',
-    description: 'The data directory of k3s.',
+    description:
+      'The data directory of k3s. Outside /var/lib the unit of the agent needs it in ' +
+      '`ReadWritePaths=` (systemd/INSTALL.md); it says so when it cannot write there.',
     why: 'The one k3s takes.',
     needsRestart: 'server',
   }),
   k3s_config_dir: text({
     form: forms.path,
     default: '/etc/rancher/k3s',
-    description: 'The configuration directory of k3s.',
+    description: 'The configuration directory of k3s. Outside /etc the same.',
     why: 'The one k3s takes.',
     needsRestart: 'server',
   }),

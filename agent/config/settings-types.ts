@@ -100,9 +100,12 @@ export interface AgentSettings {
      * 64 MiB, is left to others.
      */
     readonly replica_dir: string;
-    /** The data directory of k3s. */
+    /**
+     * The data directory of k3s. Outside /var/lib the unit of the agent needs it in
+     * `ReadWritePaths=` (systemd/INSTALL.md); it says so when it cannot write there.
+     */
     readonly k3s_data_dir: string;
-    /** The configuration directory of k3s. */
+    /** The configuration directory of k3s. Outside /etc the same. */
     readonly k3s_config_dir: string;
     /** The file whose `baton-api` line follows the master. */
     readonly hosts_file: string;

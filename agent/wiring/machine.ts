@@ -17,6 +17,7 @@ import { processSupervisor } from '../adapters/process-supervisor.ts';
 import { readyProbe } from '../adapters/ready-probe.ts';
 import { systemctlUnits } from '../adapters/systemctl-units.ts';
 import { wallClockStep } from '../adapters/wall-clock.ts';
+import { writeProblem } from '../adapters/write-access.ts';
 import { dataPathGate } from './data-path.ts';
 import type { Place } from './place.ts';
 
@@ -80,10 +81,25 @@ export async function assembleMachine(place: Place, needs: MachineNeeds): Promis
   };
   const troubles = (): readonly Finding[] => {
     const text = dataPath.problem();
-    return text === null ? [] : [{ code: 'data-path-gate', text }];
+    const shut = text === null ? [] : [{ code: 'data-path-gate', text }];
+    return [...shut, ...unwritable(place)];
   };
   const disarm = (): void => deadman?.disarm();
   return { units, gate, fence, steps, findings: troubles, close, disarm };
+}
+
+/** What keeps this node from being master: the sandbox of its unit, or a card that fails. */
+function unwritable({ settings, self }: Place): readonly Finding[] {
+  if (!self.eligible) return [];
+  const { k3s_data_dir: data, k3s_config_dir: config } = settings.paths;
+  return [data, config].flatMap((path) => {
+    const problem = writeProblem(path);
+    if (problem === null) return [];
+    const text =
+      `No server can be put in place below ${path}: ${problem.message}. A place outside /etc and ` +
+      '/var/lib needs ReadWritePaths= in a drop-in of baton-agent.service (systemd/INSTALL.md).';
+    return [{ code: problem.code, text }];
+  });
 }
 
 /** systemd's server listens everywhere; the supervisor's on the node's own address. */

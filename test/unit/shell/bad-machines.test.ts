@@ -39,6 +39,11 @@ const tinyMemory = (directory: string): string[] => {
   const mount = `mkdir -p ${place} && mount -t tmpfs -o size=48k tmpfs ${place} && exec "$@"`;
   return ['unshare', '-rm', 'sh', '-c', mount, 'sh'];
 };
+/** As the unit's sandbox does it with what it does not know. */
+const readOnlyData = (directory: string): string[] => {
+  const mount = `mount -t tmpfs -o ro tmpfs '${directory}/k3s' && exec "$@"`;
+  return ['unshare', '-rm', 'sh', '-c', mount, 'sh'];
+};
 /** Ten years ahead from the third second on, and back before 1980 from the sixth. */
 const jumpingClock = (): string[] =>
   preload(`const real = Date.now; const start = real();
@@ -170,6 +175,25 @@ test.runIf(canMount)(
     expect(await countOf(one.node(other))).toBe(20);
   },
   180_000,
+);
+
+test.runIf(canMount)(
+  'a data directory that is read-only is told before a promotion',
+  async () => {
+    const one = makeRig({
+      names: ['alone'],
+      within: (_name, directory) => readOnlyData(directory),
+    });
+    rig = one;
+    one.start('alone');
+    const { findings } = await one.until('it says so', 30_000, async () => {
+      const report = await one.report('alone');
+      return (report?.findings.length ?? 0) > 0 ? report : null;
+    });
+    const text = expect.stringMatching(/alone\/k3s: .*read-only.*ReadWritePaths=/);
+    expect(findings[0]).toEqual({ code: 'read-only-file-system', text });
+  },
+  60_000,
 );
 
 test('an old server, a jumping clock and a changed token lose nothing', async () => {
