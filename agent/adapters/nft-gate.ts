@@ -15,6 +15,11 @@
  * Only the kernel's own timers decide: a wall clock (`meta time`) has steps of 1 s in nft, and is
  * set by years on a Pi that finds the network late.
  *
+ * The process is replaced now and then (nft-process.ts), at one point only: when the ticket is
+ * shown and the line that opens is not written. The old one has then carried out all it was given,
+ * but for a `shut` that came meanwhile, and the first line of the new one begins with that flush.
+ * So no line that opens is ever left with the old one.
+ *
  * Loading keeps the sets: an agent that is restarted beside a running server shuts nobody out.
  * Does not promise anything where nftables is missing; `problem` says so, and a timing rule then
  * wants a longer lease (wiring/data-path.ts). Source: DESIGN section 3.4; facts measured on
@@ -116,11 +121,13 @@ export async function nftGate(place: NftPlace, ports: readonly number[]): Promis
   let triedAgain = false;
   let rulesLost = false;
 
+  const ended = (why: string): void => {
+    asked = null;
+    trouble.add(why);
+  };
   const say = (line: string): void => {
     const problem = child.write(rulesLost ? `${gateRules(ports)}; ${line}` : line);
-    if (problem === null) return;
-    asked = null;
-    trouble.add(problem);
+    if (problem !== null) ended(problem);
   };
   const ask = (share: number): void => {
     const life = until === null ? null : ticketLife(left(now(), until), share);
@@ -142,6 +149,7 @@ export async function nftGate(place: NftPlace, ports: readonly number[]): Promis
     asked = null;
     rulesLost = false;
     trouble.roundIsOver();
+    child.takeOver();
     say(refreshLine(ports, ticket, milliseconds(open)));
   };
   const refused = (text: string): void => {
@@ -150,11 +158,7 @@ export async function nftGate(place: NftPlace, ports: readonly number[]): Promis
     rulesLost = true;
     askAgain();
   };
-  const ended = (text: string): void => {
-    asked = null;
-    trouble.add(text);
-  };
-  const child = nftProcess(place, { answered, refused, ended });
+  const child = nftProcess(place, LIST_TICKET, { answered, refused, ended });
   const begin = (deadline: Instant | null): void => {
     until = deadline;
     triedAgain = false;

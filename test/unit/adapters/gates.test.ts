@@ -7,7 +7,7 @@ import { wallClockStep } from '../../../agent/adapters/wall-clock.ts';
 import type { DiskRecord } from '../../../agent/core/types.ts';
 import { dataPathGate } from '../../../agent/wiring/data-path.ts';
 import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
-import { fakeProcesses } from '../../../shared/ports/fakes/fake-processes.ts';
+import { type FakeProcess, fakeProcesses } from '../../../shared/ports/fakes/fake-processes.ts';
 import { memoryFiles } from '../../../shared/ports/fakes/memory-files.ts';
 import {
   after,
@@ -275,6 +275,77 @@ test('a process that ended and was started again is no trouble any more', async 
   expect(gate.problem()).toBeNull();
   gate.close();
 });
+
+/** An answer of the process that works, which need not be the one that was started last. */
+const answerOf = (nft: FakeProcess): void =>
+  nft.options.onOutput?.(listing(lastTicket(nft.lines.slice(-1))));
+
+/** The process that works after a thousand renewals, and the one that was started beside it. */
+const afterThousand = async () => {
+  const rig = await makeNft();
+  rig.allow(seconds(5));
+  const old = rig.child();
+  answerOf(old);
+  const renew = (times = 1) => {
+    for (let round = 0; round < times; round += 1) {
+      rig.allow(seconds(5));
+      answerOf(old);
+    }
+  };
+  renew(998);
+  expect(rig.processes.started).toHaveLength(1);
+  renew();
+  return { ...rig, renew, old, young: rig.child() };
+};
+
+test('after a thousand renewals a younger process that answers takes over', async () => {
+  const { gate, processes, allow, answer, renew, old, young } = await afterThousand();
+  expect([young === old, young.lines]).toEqual([false, ['list set inet baton ticket']]);
+  // It has not answered yet: the old one goes on.
+  renew();
+  expect(openFor(old.lines.at(-1))).toBe(4730);
+  allow(seconds(5));
+  young.options.onOutput?.(listing(null));
+  expect([old.signals, young.lines.length]).toEqual([[], 1]);
+  answerOf(old);
+  expect([lifeOf(old.lines.at(-1)), openFor(young.lines[1])]).toEqual([250, 4730]);
+  expect(old.signals).toEqual(['SIGKILL']);
+  await turn();
+  allow(seconds(5));
+  answer();
+  gate.shut();
+  expect(young.lines.slice(-2).map(openFor)).toEqual([4730, 0]);
+  expect([processes.started.length, gate.problem()]).toEqual([2, null]);
+  gate.close();
+});
+
+test('a gate that is shut while its process is due for replacement stays shut', async () => {
+  const { gate, allow, old, young } = await afterThousand();
+  young.options.onOutput?.(listing(null));
+  allow(seconds(5));
+  const asked = old.lines.slice(-1);
+  gate.shut();
+  expect(old.lines.at(-1)).toBe(SHUT);
+  old.options.onOutput?.(listing(lastTicket(asked)));
+  expect(young.lines.slice(1)).toEqual([SHUT]);
+  expect([old.lines.at(-1), old.signals]).toEqual([SHUT, ['SIGKILL']]);
+  gate.close();
+});
+
+test.each(['refuses', 'ends', 'hangs'] as const)(
+  'a successor that %s is no trouble',
+  async (how) => {
+    const { gate, processes, child, renew, young } = await afterThousand();
+    if (how === 'refuses') young.options.onErrors?.(NO_TABLE);
+    if (how === 'ends') young.end(1);
+    await turn();
+    renew(1000);
+    expect([processes.started.length, gate.problem()]).toEqual([3, null]);
+    expect(young.signals).toEqual(how === 'ends' ? [] : ['SIGKILL']);
+    gate.close();
+    expect(child().signals).toEqual(['SIGKILL']);
+  },
+);
 
 const DATE = Date.UTC(2026, 0, 1);
 const makeWall = (code = 0) => {

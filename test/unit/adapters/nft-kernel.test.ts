@@ -128,6 +128,23 @@ describe.runIf(mayMakeNamespaces)('nft and the kernel', () => {
     await expect.poll(() => processes.signal(hanging, 'probe'), PATIENT).toBe(false);
   });
 
+  test('a younger process takes over after a thousand renewals, and it stays open', async () => {
+    allow(seconds(60));
+    await expect.poll(open, PATIENT).toBe(true);
+    const old = processes.pid;
+    const isKept = () => processes.signal(old, 'probe');
+    for (let round = 0; round < 5000 && isKept(); round += 1) {
+      allow(seconds(60));
+      await pause(2);
+    }
+    expect([isKept(), open()]).toEqual([false, true]);
+    allow(seconds(90));
+    await expect.poll(() => elements(place), PATIENT).toMatch(/6443 timeout 1m2\ds/);
+    gate.shut();
+    await expect.poll(open, PATIENT).toBe(false);
+    expect(gate.problem()).toBeNull();
+  }, 60_000);
+
   test('a table that somebody removed comes back with the next renewal', async () => {
     allow(seconds(9));
     await answered('cable');
