@@ -49,6 +49,8 @@ class Store implements ArchiveStore {
   #arriving: ArchiveInfo | null = null;
   #trouble: string | null = null;
   #held: ArchiveInfo | null;
+  /** The card gave its bytes when they were wanted last. */
+  #isReadable = true;
 
   constructor(options: ArchiveStoreOptions) {
     this.#places = options;
@@ -115,7 +117,7 @@ class Store implements ArchiveStore {
   }
 
   heldId(): string | null {
-    return this.#held?.id ?? null;
+    return this.#isReadable ? (this.#held?.id ?? null) : null;
   }
 
   begin(info: ArchiveInfo): void {
@@ -155,6 +157,7 @@ class Store implements ArchiveStore {
       replaceFile(this.#heldPath(info), bytes, 0o600);
       replaceFile(this.#path('held.json'), JSON.stringify(info), 0o600);
       this.#held = info;
+      this.#isReadable = true;
       this.#removeOldHeld(info);
     }
     rmSync(this.#path('incoming'), { force: true });
@@ -201,14 +204,20 @@ class Store implements ArchiveStore {
     const info = this.#held;
     if (info === null) return this.#withoutArchive(replica);
     const path = this.#heldPath(info);
-    if (!existsSync(path)) return { ok: false, detail: `${path} is gone` };
-    const verdict = await this.#verify(info, readFileSync(path), replica);
+    if (!existsSync(path)) {
+      return this.#forget(this.#refuse('archive-refused', `The archive: ${path} is gone`));
+    }
+    // Until it has been read: the master sends it again, a further try may find it readable.
+    this.#isReadable = false;
+    const bytes = readFileSync(path);
+    this.#isReadable = true;
+    const verdict = await this.#verify(info, bytes, replica);
     if (!verdict.ok) return this.#forget(verdict);
     putInPlace(verdict.files, this.#places, this.#path('installed.json'));
     return { ok: true, detail: `${verdict.files.length} files put in place` };
   }
 
-  /** Damaged on the disk: no longer counts as held, so that a master sends it again. */
+  /** Damaged or gone on the disk: no longer counts as held, so that a master sends it again. */
   #forget(verdict: { ok: false; detail: string }): ArchiveVerdict {
     if (this.#findings.has('archive-refused')) {
       rmSync(this.#path('held.json'), { force: true });

@@ -6,6 +6,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -193,6 +194,41 @@ test('an archive that is damaged on the disk is not installed, and asked for aga
   expect(await to.install(replica)).toMatchObject({ ok: false });
   expect(existsSync(join(folder, 'pi2/k3s/server/token'))).toBe(false);
   expect(to.heldId()).toBeNull();
+});
+
+test('an archive that is gone is asked for again, and taken', async () => {
+  const from = master();
+  const to = storeOf('pi2');
+  const replica = replicaWith(password);
+  const { id, sha256: digest } = await carry(from, to);
+  await to.finish(replica);
+  rmSync(join(folder, `pi2/state/archive/held-${digest}.tar.zst`));
+  expect(await to.install(replica)).toMatchObject({
+    ok: false,
+    detail: expect.stringContaining('is gone'),
+  });
+  expect(to.findings().map((finding) => finding.code)).toEqual(['archive-refused']);
+  expect(to.heldId()).toBeNull();
+  await carry(from, to);
+  await to.finish(replica);
+  expect([to.heldId(), to.findings()]).toEqual([id, []]);
+  expect(await to.install(replica)).toMatchObject({ ok: true });
+});
+
+test('an archive that the card does not give is asked for again, and tried again', async () => {
+  const to = storeOf('pi2');
+  const replica = replicaWith(password);
+  const { id, sha256: digest } = await carry(master(), to);
+  await to.finish(replica);
+  const path = join(folder, `pi2/state/archive/held-${digest}.tar.zst`);
+  renameSync(path, `${path}-aside`);
+  mkdirSync(path);
+  expect(await to.install(replica)).toMatchObject({ ok: false });
+  expect(to.heldId()).toBeNull();
+  rmSync(path, { recursive: true });
+  renameSync(`${path}-aside`, path);
+  expect(await to.install(replica)).toMatchObject({ ok: true });
+  expect(to.heldId()).toBe(id);
 });
 
 test('a token that does not open the datastore is refused at once and at a promotion', async () => {
