@@ -1,6 +1,6 @@
 /**
- * The hosts line on a card that takes no more: the core names a master once, so this part alone can
- * bring the line after it.
+ * The hosts line on a card that takes no more, and beside programs that rewrite it: the core names
+ * a master once, so this part alone can bring the line after it.
  */
 import { beforeEach, expect, test } from 'vitest';
 import { findingBook } from '../../../agent/actions/findings.ts';
@@ -42,7 +42,7 @@ test('is written as soon as the card takes it again, and told until then', () =>
   clock.advance(seconds(5));
   expect(line()).toBe('10.0.0.2 baton-api # baton');
   expect(findings.list()).toEqual([]);
-  expect(clock.pending).toBe(0);
+  expect(clock.pending).toBe(1);
 });
 
 test('never goes back to a master that was named before the latest', () => {
@@ -73,4 +73,30 @@ test('stays as it is after the end', () => {
   clock.advance(seconds(60));
   expect(line()).toBe('10.0.0.1 baton-api # baton');
   expect([clock.pending, findings.list()]).toEqual([0, []]);
+});
+
+test.each([
+  ['removed', '127.0.0.1 localhost\n'],
+  ['changed', '127.0.0.1 localhost\n10.0.0.9 baton-api # baton\n'],
+])(
+  'comes back within a minute after it was %s by somebody else, and that is told once',
+  (_, text) => {
+    files.full(false);
+    for (let time = 0; time < 3; time += 1) {
+      files.write(HOSTS, text, { sync: false });
+      clock.advance(seconds(60));
+      expect(line()).toBe('10.0.0.1 baton-api # baton');
+      expect(findings.list().map(({ code }) => code)).toEqual(['hosts-line']);
+      clock.advance(seconds(60));
+      expect(findings.list()).toEqual([]);
+    }
+    expect(told).toEqual([expect.stringContaining('it names the master 10.0.0.1 again')]);
+    expect(files.read(HOSTS)?.startsWith('127.0.0.1 localhost\n')).toBe(true);
+  },
+);
+
+test('a line that stands is read, and not written', () => {
+  // A write would fail.
+  clock.advance(seconds(600));
+  expect([told, findings.list(), clock.pending]).toEqual([[], [], 1]);
 });
