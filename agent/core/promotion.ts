@@ -133,7 +133,7 @@ function failed(turn: Turn, held: Held, event: StepDone): void {
 function promotionFailed(turn: Turn, held: Held, step: Step, why: string): void {
   const tries = turn.config.serverRestarts;
   // A server that was given its time and is not ready would take the same time once more.
-  if (step === 'check_ready' || held.restarts >= tries || isReplaceable(turn)) {
+  if (step === 'check_ready' || held.restarts >= tries || mayBeGivenBack(turn)) {
     giveBack(turn, why);
     return;
   }
@@ -141,6 +141,10 @@ function promotionFailed(turn: Turn, held: Held, step: Step, why: string): void 
   explain(turn, `${why}; nobody else has its revisions: try ${held.restarts + 2} of ${tries + 1}.`);
   order(turn, step);
 }
+
+/** Whether somebody else who is there holds what this node won with. */
+const mayBeGivenBack = (turn: Turn): boolean =>
+  turn.state.wonWith === null || isReplaceable(turn, turn.state.wonWith);
 
 /**
  * The server process ended by itself: again on the spot, a few times, then the role is given away.

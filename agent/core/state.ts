@@ -204,6 +204,9 @@ export interface CoreState {
   readonly patience: Patience;
   /** This node's replica as it won the lease, before a server added to it; memory only. */
   readonly wonWith: Position | null;
+  /** As master: how far it was at the last granted round, and at the one before; memory only. */
+  readonly lastHead: Position | null;
+  readonly earlierHead: Position | null;
   /** Failed attempts in this vacancy, for the backoff. */
   readonly attempts: number;
   /** Highest ballot counter seen anywhere. */
@@ -287,6 +290,8 @@ export function initialState(_config: CoreConfig): CoreState {
     scoutOrder: [],
     patience: { epoch: 0, until: never, released: false },
     wonWith: null,
+    lastHead: null,
+    earlierHead: null,
     attempts: 0,
     seenCounter: 0,
     lastAccept: {},

@@ -160,7 +160,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
       [2, 'power_cut'],
       [2, 'wall_step'],
       [2, 'slow_node'],
-      [2, 'overload'],
+      [4, 'overload'],
       [2, 'isolate'],
       [1, 'crash'],
       [1, 'crash_loop'],

@@ -139,7 +139,7 @@ function proposeWhenPromised(turn: Turn, waits = true): void {
   const { attempt } = turn.state;
   if (attempt === null || attempt.phase !== 'preparing') return;
   if (!hasMajority(attempt.list, new Set(Object.keys(attempt.promises)))) return;
-  const empty = emptyRefusal(turn.state, turn.config);
+  const empty = emptyRefusal(turn.state, turn.now, turn.config);
   if (empty !== null) {
     // Asked again, for that node's own word may be that its rows are gone; but not in haste.
     update(turn, { attempt: { ...attempt, retryAfter: turn.config.leaseDuration } });

@@ -22,7 +22,7 @@ import { foreignLock, otherMaster, scheduleAttempt } from './vacancy.ts';
 export function scheduleForced(turn: Turn, id: string): void {
   const { state, now, config } = turn;
   const { disk, run } = state;
-  const empty = emptyRefusal(state, config);
+  const empty = emptyRefusal(state, now, config);
   if (disk === null || !isEligible(config, config.node)) {
     reply(turn, id, false, 'This node can’t become master: not eligible, or without a record.');
   } else if (!isVoter(config, config.node) || run.left) {

@@ -73,6 +73,8 @@ export function win(turn: Turn): void {
     takenIn: {},
     countingSince: now,
     wonWith: ownPosition(state, now, config),
+    lastHead: null,
+    earlierHead: null,
     leader: null,
     newestTenure: epoch,
     joining: [],
@@ -117,8 +119,15 @@ function renewed(turn: Turn): void {
   // Granted too late to be worth anything: the timers of the earlier round stay.
   if (deadline <= turn.now || deadline < run.held.deadline) return;
   updateRun(turn, { held: { ...run.held, deadline } });
+  if (run.held.stage === 'serving') noteHead(turn);
   showDeadline(turn, round.sentAt);
   if (round.number % 2 === 0) announce(turn);
+}
+
+/** What was there a round ago can be with others by now. */
+function noteHead(turn: Turn): void {
+  const { state, now, config } = turn;
+  update(turn, { earlierHead: state.lastHead, lastHead: ownPosition(state, now, config) });
 }
 
 export function holderAccept(turn: Turn, from: NodeName, message: Accept): void {

@@ -5,12 +5,19 @@
  * voters still hold, and a server that is more than its machine can carry is gone by then. So it
  * sits out after some times, like one whose server keeps ending.
  */
-import { after, between, type Duration, minutes } from '../../../shared/time/duration.ts';
+import type { Position } from '../../../shared/protocol/lease-messages.ts';
+import {
+  after,
+  between,
+  type Duration,
+  milliseconds,
+  minutes,
+} from '../../../shared/time/duration.ts';
 import { disarm, explain, type Turn, update, updateRun } from '../turn.ts';
 import { beginLeaving } from './membership.ts';
 import { comparePositions } from './positions.ts';
 import { isHeard } from './presence.ts';
-import { eligibleNodes } from './roles.ts';
+import { eligibleNodes, isVoter } from './roles.ts';
 import { scheduleAttempt } from './vacancy.ts';
 
 /** Failures further apart than this have nothing to do with each other. */
@@ -33,26 +40,42 @@ export function loseRole(turn: Turn, why: string): void {
   scheduleAttempt(turn);
 }
 
-/** As often as a server is started again; but nobody sits out where nobody else could serve. */
+/**
+ * As often as a server is started again; but not where nobody could take over. Two leases are
+ * enough for whoever can, and no longer: who sits out itself, or fails, can't be told from here.
+ */
 function countLapse(turn: Turn): void {
   const { now, config } = turn;
   const { lapses, last_lapse: last } = turn.state.run;
   const count = between(last, now) > failureMemory ? 1 : lapses + 1;
   updateRun(turn, { lapses: count, last_lapse: now });
-  // Its voters were heard when the last round was granted, not since.
-  if (count < config.serverRestarts || !isReplaceable(turn, config.leaseDuration)) return;
-  updateRun(turn, { sit_out_until: after(now, config.sitOut) });
-  explain(turn, `has lost its lease ${count} times: leaves the role to others for a while.`);
+  if (count < config.serverRestarts || !mayBeFollowed(turn)) return;
+  const wait = milliseconds(Math.min(config.sitOut, 2 * config.leaseDuration));
+  updateRun(turn, { sit_out_until: after(now, wait) });
+  const pause = `${Math.ceil(wait / 1000)} s`;
+  explain(turn, `has lost its lease ${count} times: leaves the role to others for ${pause}.`);
 }
 
-/** Whether another eligible node that is there holds as much as this one had when it won. */
-export function isReplaceable({ state, now, config }: Turn, within?: Duration): boolean {
-  const { wonWith, positions } = state;
-  // An agent that has just started beside its server knows nobody yet.
-  if (wonWith === null) return true;
+/** Whether somebody else holds what this server had when its lease was renewed for the last time. */
+function mayBeFollowed(turn: Turn): boolean {
+  const { earlierHead, wonWith, heard } = turn.state;
+  const rows = earlierHead ?? wonWith;
+  if (rows !== null) return isReplaceable(turn, rows, turn.config.leaseDuration);
+  // An agent that was away for longer than its lease knows nobody yet.
+  return Object.keys(heard).length === 0 && eligibleNodes(turn.config).length > 1;
+}
+
+/** Whether another eligible node that is there, and may vote if it is a voter, holds these rows. */
+export function isReplaceable(
+  { state, now, config }: Turn,
+  rows: Pick<Position, 'lineage_epoch' | 'revision'>,
+  within: Duration = config.fenceAfter,
+): boolean {
+  const members = state.disk?.list.members ?? [];
   return eligibleNodes(config).some((node) => {
     if (node === config.node || !isHeard(state, now, config, node, within)) return false;
-    return comparePositions(positions[node] ?? nothing, wonWith) >= 0;
+    if (isVoter(config, node) && !members.includes(node)) return false;
+    return comparePositions(state.positions[node] ?? nothing, rows) >= 0;
   });
 }
 

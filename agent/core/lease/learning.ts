@@ -18,7 +18,7 @@ import { arm, disarm, explain, reply, send, type Turn, update, updateDisk } from
 import type { DiskRecord } from '../types.ts';
 import { compareLists, foundingList, listsInForce, newerList } from './member-list.ts';
 import { rowsElsewhere } from './positions.ts';
-import { configuredVoters, isVoter, takesPart } from './roles.ts';
+import { configuredVoters, isEligible, isVoter, takesPart } from './roles.ts';
 import { emptyRefusal } from './rows.ts';
 import { isSilent } from './silence.ts';
 import { scheduleAttempt } from './vacancy.ts';
@@ -162,7 +162,8 @@ export function foundByCommand(turn: Turn, id: string): void {
     scheduleAttempt(turn);
     reply(turn, id, true, 'This node may begin an empty cluster now.');
   } else if (disk !== null) {
-    const empty = run.held === null ? emptyRefusal(turn.state, turn.config) : null;
+    const mayServe = run.held === null && isEligible(turn.config, turn.config.node);
+    const empty = mayServe ? emptyRefusal(turn.state, turn.now, turn.config) : null;
     const record = `it has a record already (epoch ${disk.highest_epoch})`;
     reply(turn, id, false, `Nothing to found: ${empty ?? record}.`);
   } else if (isSilent(turn.state, turn.now)) {
@@ -178,7 +179,9 @@ export function foundByCommand(turn: Turn, id: string): void {
 }
 
 /** The empty node that waits for others’ rows: the operator says that there are none. */
-const beginsEmpty = ({ state, config }: Turn): boolean =>
-  state.run.held === null && rowsElsewhere(state) === null && emptyRefusal(state, config) !== null;
+const beginsEmpty = ({ state, now, config }: Turn): boolean =>
+  state.run.held === null &&
+  rowsElsewhere(state) === null &&
+  emptyRefusal(state, now, config) !== null;
 
 const left = (turn: Turn, until: Instant): number => Math.ceil((until - turn.now) / 1000);

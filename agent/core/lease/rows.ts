@@ -6,10 +6,12 @@
  * the disk record. Then every eligible node must have said that it holds nothing, or the operator
  * must (`baton found`).
  */
+import type { Instant } from '../../../shared/time/duration.ts';
 import type { CoreState } from '../state.ts';
 import { type Turn, updateDisk } from '../turn.ts';
 import type { CoreConfig, DiskRecord } from '../types.ts';
 import { rowsElsewhere } from './positions.ts';
+import { isHeard } from './presence.ts';
 import { eligibleNodes } from './roles.ts';
 
 /** A record that does not say (learned, or of an earlier version) says so by its epoch. */
@@ -23,15 +25,15 @@ export function recordServed(turn: Turn): void {
 }
 
 /** Why this node must not begin an empty cluster, with what to do; null when it may ask. */
-export function emptyRefusal(state: CoreState, config: CoreConfig): string | null {
+export function emptyRefusal(state: CoreState, now: Instant, config: CoreConfig): string | null {
   if (state.datastore.revision > 0) return null;
   const holder = rowsElsewhere(state);
-  // A new card says itself that it holds nothing; who is in no settings is not asked for.
   if (holder !== null) {
-    return (
-      `this node holds nothing, ${holder} is known to hold the cluster’s rows: start it, ` +
-      'on an empty card if its own is lost, or take it out of every node’s settings'
-    );
+    const known = `this node holds nothing, ${holder} is known to hold the cluster’s rows`;
+    if (isHeard(state, now, config, holder)) return known;
+    // A new card says itself that it holds nothing; who is in no settings is not waited for.
+    const remedy = 'on an empty card if its own is lost, or take it out of every node’s settings';
+    return `${known}: start it, ${remedy}`;
   }
   if (!hasServed(state.disk)) return null;
   const unheard = eligibleNodes(config).filter(

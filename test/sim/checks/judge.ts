@@ -43,6 +43,7 @@ export const ruleNames = [
   'retired-too-early',
   'change-waits-for-the-dead',
   'wins-again-at-once',
+  'sits-out-alone',
   'too-many-effects',
   'too-many-messages',
   'state-too-big',
@@ -239,6 +240,7 @@ class RuleJudge implements Judge {
 
   decided(world: World, machine: Machine, event: AgentEvent, effects: readonly Effect[]): void {
     this.#waits.heard(machine, event);
+    this.#report(world, 'sits-out-alone', this.#lapses.sitsOut(world, machine));
     this.#lapses.decided(world, machine, event, effects);
     noteHeard(machine, event);
     if (effects.length <= effectBound(machine)) return;

@@ -78,6 +78,19 @@ const fences: readonly Mutant[] = [
       ],
     },
   ]),
+  ...on({ profile: 'aimed', plot: 'overloaded-alone' }, [
+    {
+      name: 'sits-out-whoever-is-there',
+      breaks: 'nobody leaves the role to others where there are none',
+      edits: [
+        {
+          file: 'agent/core/lease/lapse.ts',
+          find: ' || !mayBeFollowed(turn)) return;',
+          replace: ') return;',
+        },
+      ],
+    },
+  ]),
   ...on({ profile: 'aimed', plot: 'stopped-and-set' }, [
     {
       name: 'dead-mans-switch-trusts-the-wall-clock',

@@ -7,6 +7,7 @@
  */
 import type { SeededRandom } from '../random.ts';
 import { oldAnswers, oldBallot, oldEpoch, stoppedAsker } from './ballots.ts';
+import { overloadedAlone } from './loads.ts';
 import { fullAtTheWaitsEnd, twoLists } from './pairs.ts';
 import type { Plot } from './plot.ts';
 import {
@@ -35,6 +36,7 @@ export const plots = {
   'late-word': lateWord,
   'two-lists': twoLists,
   'full-at-the-waits-end': fullAtTheWaitsEnd,
+  'overloaded-alone': overloadedAlone,
 } as const satisfies Readonly<Record<string, (random: SeededRandom) => Plot>>;
 
 export type PlotName = keyof typeof plots;

@@ -1,5 +1,6 @@
 /** A node that loses its lease again and again; a voter off the list that asks in vain. */
 import { describe, expect, it } from 'vitest';
+import type { DatastoreFacts } from '../../../agent/core/types.ts';
 import { CoreCluster, type NodeOptions } from '../../golden/core-cluster.ts';
 
 const three = { a: {}, b: {}, c: {} };
@@ -72,6 +73,55 @@ describe('a master whose machine cannot carry its server', () => {
       cluster.run(4000);
       lapse(cluster);
       cluster.run(5000);
+      expect(cluster.serving()).toEqual(['a']);
+    }
+  });
+
+  it('also where its agent was restarted once', () => {
+    const cluster = serving({ a: {}, b: { eligible: false }, c: { eligible: false } });
+    cluster.startProcess('a');
+    for (let count = 0; count < 5; count += 1) {
+      cluster.run(3000);
+      lapse(cluster);
+      cluster.run(5000);
+      expect(cluster.serving()).toEqual(['a']);
+    }
+  });
+
+  it('goes on where nobody else has the rows of its tenure', () => {
+    const cluster = serving();
+    for (let count = 0; count < 5; count += 1) {
+      const { lineageEpoch, revision } = cluster.machine('a').datastore;
+      const facts = { lineageEpoch, revision: revision + 5000, clean: true, source: 'server' };
+      cluster.give('a', { kind: 'datastore', facts: facts as DatastoreFacts });
+      cluster.run(5000);
+      lapse(cluster);
+      cluster.run(5000);
+      expect(cluster.serving()).toEqual(['a']);
+    }
+  });
+
+  it('goes on where the others have left the voters', () => {
+    const cluster = serving({ a: {}, b: {}, c: { eligible: false }, d: { eligible: false } });
+    cluster.give('b', { kind: 'command', id: 'l', command: { name: 'leave' } });
+    cluster.run(5000);
+    for (let count = 0; count < 5; count += 1) {
+      const { lineageEpoch, revision } = cluster.machine('b').datastore;
+      cluster.give('a', { kind: 'acknowledged', receiver: 'b', lineageEpoch, revision });
+      cluster.run(3000);
+      lapse(cluster);
+      cluster.run(5000);
+      expect(cluster.serving()).toEqual(['a']);
+    }
+  });
+
+  it('leaves the role for two leases at most, for the others may fail as well', () => {
+    const cluster = serving({ a: {}, b: {}, c: { eligible: false } });
+    cluster.failing.add('b install_datastore');
+    for (let count = 0; count < 6; count += 1) {
+      cluster.run(4000);
+      lapse(cluster);
+      cluster.run(20_000);
       expect(cluster.serving()).toEqual(['a']);
     }
   });

@@ -36,6 +36,24 @@ describe('empty nodes, beside a dead one that holds the rows', () => {
     }
   });
 
+  it('advise nothing about a master that is there', () => {
+    const cluster = new CoreCluster({ a: {}, b: {}, c: { eligible: false } });
+    cluster.boot('a', 'b', 'c');
+    cluster.run(12_000);
+    cluster.setDatastore('b', nothing);
+    cluster.run(3000);
+    for (const [node, command] of [
+      ['b', found],
+      ['b', promote],
+      ['c', found],
+    ] as const) {
+      cluster.give(node, command);
+      expect(told(cluster)).toContain('reply');
+      expect(told(cluster)).toContain('false');
+      expect(told(cluster)).not.toContain('start it');
+    }
+  });
+
   it('the same of two', () => {
     const cluster = emptyReceivers('b');
     cluster.give('b', promote);
