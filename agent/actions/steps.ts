@@ -145,7 +145,7 @@ async function startServer(
   }
   if (signal.aborted) return { ok: false, detail: String(signal.reason) };
   place.datastore.serverStarting(epoch);
-  const result = await place.units.start('server');
+  const result = await place.units.start('server', signal);
   if (result.ok && !signal.aborted) place.serverUp(epoch);
   return fromUnit(result, 'the server was started');
 }

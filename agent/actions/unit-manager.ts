@@ -20,8 +20,10 @@ export interface UnitManager {
    * only while the gate is open (ExecCondition, or the same script run by the adapter); a refusal
    * is `ok: false`. Resolves when the unit has been started, which need not mean ready.
    * For the agent unit nothing is awaited: k3s-agent is `active` only once it has joined.
+   * A start of the server that has to wait for other units ends with `signal`; who aborts it stops
+   * the server too.
    */
-  start(unit: UnitName): Promise<UnitResult>;
+  start(unit: UnitName, signal?: AbortSignal): Promise<UnitResult>;
 
   /**
    * Stops the unit, waits for its end, and leaves it masked. After `grace` it is killed.

@@ -7,6 +7,9 @@
  *    put them into /etc, the mask has no effect, and a start is refused with that sentence.
  *  - `systemctl start` waits for READY=1 and succeeds although ExecCondition refused; so the start
  *    is not waited for (`--no-block`) and the unit's own words are read until it has a process.
+ *  - k3s.service comes after network-online.target, which takes a minute on a Pi that has just
+ *    booted and misses one of its networks. Until then the job is queued and the unit `inactive`
+ *    (seen on systemd 252); a stop, or a mask, takes the job back.
  *  - A unit that is masked while it runs or stops forgets its KillMode=process (seen on systemd
  *    252), and its end takes every pod of the node along: stop first, mask when that is over.
  *  - At a shutdown systemd stops the server only after this agent, which waits for the server: a
@@ -28,6 +31,8 @@ const services: Readonly<Record<UnitName, string>> = {
 const CALL_LIMIT = seconds(5);
 /** How long a start may take until the unit has a process: the gate script, no more. */
 const START_LIMIT = seconds(10);
+/** And how long its job may be queued before: as long as NetworkManager-wait-online tries. */
+const QUEUE_LIMIT = seconds(60);
 const START_STEP = milliseconds(100);
 const KILL_WAIT = milliseconds(2000);
 /** A stop that systemd can begin has begun by then. */
@@ -50,6 +55,10 @@ interface UnitState {
   /** A start or stop job is queued or running. */
   readonly job: boolean;
 }
+
+/** Its job waits for what the unit comes after. */
+const isQueued = ({ job, active }: UnitState): boolean =>
+  job && (active === 'inactive' || active === 'failed');
 
 type Call = (...args: readonly string[]) => Promise<UnitResult & { stdout: string }>;
 
@@ -139,11 +148,11 @@ class SystemctlUnits implements UnitManager {
     this.#systemctl = systemctl;
   }
 
-  async start(unit: UnitName): Promise<UnitResult> {
+  async start(unit: UnitName, signal?: AbortSignal): Promise<UnitResult> {
     const before = this.#halts;
     const shut = unit === 'server' ? await this.#shutAgent() : await this.#halt(milliseconds(0));
     if (!shut.ok) return shut;
-    if (unit === 'server') return this.#startServer(before);
+    if (unit === 'server') return this.#startServer(before, signal);
     const unmasked = await this.#systemctl.unmask('agent');
     return unmasked.ok ? this.#systemctl.beginStart('agent') : unmasked;
   }
@@ -183,14 +192,14 @@ class SystemctlUnits implements UnitManager {
   }
 
   /** `before`: how many fences had come when the start was ordered. */
-  async #startServer(before: number): Promise<UnitResult> {
+  async #startServer(before: number, signal?: AbortSignal): Promise<UnitResult> {
     if (this.#halts !== before) return this.#stayMasked();
     const unmasked = await this.#systemctl.unmask('server');
     if (!unmasked.ok) return unmasked;
     if (this.#halts !== before) return this.#stayMasked();
     const started = await this.#systemctl.beginStart('server');
     if (!started.ok) return started;
-    return this.#untilStarted(before);
+    return this.#untilStarted(before, signal);
   }
 
   /** A fence came between the order and the start. */
@@ -200,15 +209,20 @@ class SystemctlUnits implements UnitManager {
   }
 
   /** Until the server has a process, or systemd's job is over without one (the gate refused). */
-  async #untilStarted(before: number): Promise<UnitResult> {
+  async #untilStarted(before: number, signal?: AbortSignal): Promise<UnitResult> {
     const clock = this.#clock;
-    const end = clock.now() + START_LIMIT;
+    const began = clock.now();
+    let end = began + START_LIMIT;
     while (clock.now() < end) {
       const state = await this.#systemctl.show('server');
       if (this.#halts !== before) return failed('stopped while it was starting');
       if (state.pid > 0) {
         this.#follow(state.pid);
         return done;
+      }
+      if (isQueued(state)) {
+        if (signal?.aborted) return failed(String(signal.reason));
+        end = Math.min(clock.now(), began + QUEUE_LIMIT) + START_LIMIT;
       }
       if (!state.job && state.waits) {
         return failed(`k3s.service ended as soon as it had started (${state.result})`);
@@ -219,7 +233,8 @@ class SystemctlUnits implements UnitManager {
       }
       await new Promise<void>((resolve) => clock.in(START_STEP, resolve));
     }
-    return failed(`k3s.service has no process after ${START_LIMIT} ms`);
+    const waited = clock.now() - began;
+    return failed(`k3s.service has no process after ${waited} ms - see systemctl list-jobs`);
   }
 
   /** Stop through systemd and beside it the end of the process that is known; then the mask. */

@@ -12,6 +12,7 @@ const done: StepResult = { ok: true, detail: 'done' };
 
 interface Special extends Partial<StepPlace> {
   readonly install?: () => Promise<StepResult>;
+  readonly start?: UnitManager['start'];
   /** False: its end was told before anybody waited for it. */
   readonly serverRuns?: boolean;
 }
@@ -25,7 +26,7 @@ const make = (special: Special = {}) => {
     return { ok: true } as const;
   };
   const units: UnitManager = {
-    start: (name) => unit(`start ${name}`)(),
+    start: special.start ?? ((name) => unit(`start ${name}`)()),
     stop: (name) => unit(`stop ${name}`)(),
     fence: unit('fence'),
     running: async () => special.serverRuns ?? true,
@@ -158,6 +159,22 @@ test('a stop does not wait for a server that is still starting (70)', async () =
     { step: 'stop_server', ok: true },
   ]);
   expect(calls).toEqual(['stop server', 'stopped']);
+});
+
+test('a stop does not wait for a start that waits for the network (84)', async () => {
+  const start: UnitManager['start'] = (_unit, signal) =>
+    new Promise((resolve) => {
+      signal?.addEventListener('abort', () => resolve({ ok: false, detail: 'aborted' }));
+    });
+  const { steps, events } = make({ start });
+  steps.order(effect('start_server'));
+  await turn();
+  steps.order(effect('stop_server'));
+  await steps.idle();
+  expect(events.map(({ step, ok }) => [step, ok])).toEqual([
+    ['start_server', false],
+    ['stop_server', true],
+  ]);
 });
 
 test('idle is when nothing more was ordered by the last report (70)', async () => {
