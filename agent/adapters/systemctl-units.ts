@@ -31,8 +31,8 @@ const services: Readonly<Record<UnitName, string>> = {
 const CALL_LIMIT = seconds(5);
 /** How long a start may take until the unit has a process: the gate script, no more. */
 const START_LIMIT = seconds(10);
-/** And how long its job may be queued before: as long as NetworkManager-wait-online tries. */
-const QUEUE_LIMIT = seconds(60);
+/** And how long its job may be queued before: a network that comes late, not one that hangs. */
+const QUEUE_LIMIT = seconds(30);
 const START_STEP = milliseconds(100);
 const KILL_WAIT = milliseconds(2000);
 /** A stop that systemd can begin has begun by then. */

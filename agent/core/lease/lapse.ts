@@ -56,7 +56,7 @@ function countLapse(turn: Turn): void {
   explain(turn, `has lost its lease ${count} times: leaves the role to others for ${pause}.`);
 }
 
-/** Whether somebody else holds what this server had when its lease was renewed for the last time. */
+/** Whether somebody else holds what this server had, but for the rows of its last two rounds. */
 function mayBeFollowed(turn: Turn): boolean {
   const { earlierHead, wonWith, heard } = turn.state;
   const rows = earlierHead ?? wonWith;

@@ -112,7 +112,7 @@ describe('whoever is switched off has left', () => {
     expect(since(cluster, mark)).toContain('reply shutdown true');
   });
 
-  /** c has left and returned; its wish comes as the server starts again: nothing is changed then. */
+  /** c has returned; its wish comes as the server starts again, when nothing is changed. */
   function asked(): CoreCluster {
     const cluster = serving();
     switchOff(cluster, 'c');
