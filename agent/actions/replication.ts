@@ -183,7 +183,8 @@ class StreamReplication implements Replication {
       // Others may believe that this node holds rows.
       if (!sound) this.#tellPosition();
     });
-    this.#loadSavedLater();
+    // An agent that was restarted because there is room now need not wait.
+    this.#later(milliseconds(0), () => this.#loadSaved());
   }
 
   installDatastore(order: InstallOrder): Promise<StepResult> {

@@ -220,8 +220,8 @@ class Store implements ArchiveStore {
   /** Damaged or gone on the disk: no longer counts as held, so that a master sends it again. */
   #forget(verdict: { ok: false; detail: string }): ArchiveVerdict {
     if (this.#findings.has('archive-refused')) {
-      rmSync(this.#path('held.json'), { force: true });
       this.#held = null;
+      rmSync(this.#path('held.json'), { force: true });
     }
     return verdict;
   }
@@ -230,8 +230,18 @@ class Store implements ArchiveStore {
   #withoutArchive(replica: Replica): ArchiveVerdict {
     const own = readFiles(findFiles(this.#places));
     const token = checkToken(this.#tokenOf(own), replica);
-    if (token.ok) return { ok: true, detail: 'no archive is held, own files are used' };
+    if (token.ok) return this.#useOwn();
     return this.#refuse('token-mismatch', `No archive is held, and ${token.detail}`);
+  }
+
+  #useOwn(): ArchiveVerdict {
+    if (this.#findings.has('archive-refused')) {
+      const text =
+        'The archive was lost: the server was started with the configuration and manifests that ' +
+        'this node had. Compare them with those of the last master.';
+      this.#findings.set('archive-refused', { code: 'archive-refused', text });
+    }
+    return { ok: true, detail: 'no archive is held, own files are used' };
   }
 
   findings(): readonly StreamFinding[] {

@@ -51,7 +51,10 @@ export function assembleStream(place: Place, needs: StreamNeeds): StreamParts {
     replica: datastore.replica,
     archives,
     highestEpoch: needs.highestEpoch,
-    onPosition: () => moved(),
+    onPosition: () => {
+      findings.clear('replica-failed');
+      moved();
+    },
     onFinding: note,
     limits,
   });

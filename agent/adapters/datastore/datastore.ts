@@ -156,7 +156,7 @@ class ServerDatastore implements Datastore {
 
   findings(): readonly StreamFinding[] {
     const own = [this.#quarantined, this.#unraised].filter((finding) => finding !== null);
-    const saved = this.replica.position().revision === 0 ? this.#saved.findings() : [];
+    const saved = this.#saved.findings(this.replica.position().revision === 0);
     return [...this.replica.findings(), ...saved, ...own];
   }
 

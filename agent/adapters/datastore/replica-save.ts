@@ -35,7 +35,7 @@ import { datastoreError } from './sqlite-errors.ts';
 const ALL_PAGES = 1_000_000_000;
 /** Said of the file itself. Everything else may pass: no room, no descriptor, no permission. */
 const UNREADABLE: readonly string[] = ['input-output', 'file-kind-wrong'];
-const ASIDE = /^replica\.unreadable-(\d+)\.db$/;
+const ASIDE = /^replica\.aside-(\d+)\.db$/;
 
 export class SavedReplica {
   readonly #directory: string;
@@ -43,6 +43,8 @@ export class SavedReplica {
   #line: Promise<void> = Promise.resolve();
   #saved = -1;
   #unreadable: StreamFinding | null = null;
+  /** One that nothing is known against, and that something newer took the place of. */
+  #kept: StreamFinding | null = null;
   /** Why it was not put into RAM although it may be sound; null when there is no such one. */
   #waiting: BatonError | null = null;
   /** Found at the start, or set aside since. */
@@ -113,10 +115,7 @@ export class SavedReplica {
     this.#hasAside = true;
     let kept = this.#path;
     try {
-      const aside = `${this.#directory}/replica.unreadable-${this.#lastAside() + 1}.db`;
-      renameSync(this.#path, aside);
-      kept = aside;
-      syncDirectory(this.#directory);
+      kept = this.#moveAside();
     } catch {
       // A card that takes no rename: told below by the name that it has.
     }
@@ -125,6 +124,29 @@ export class SavedReplica {
       text:
         `The saved replica cannot be read (${why}). It is kept as ${kept}, and a new copy is ` +
         'fetched from the master; until then this node cannot take over. Check the disk.',
+    };
+  }
+
+  /** Its new name. */
+  #moveAside(): string {
+    const aside = `${this.#directory}/replica.aside-${this.#lastAside() + 1}.db`;
+    renameSync(this.#path, aside);
+    syncDirectory(this.#directory);
+    return aside;
+  }
+
+  /** Something newer comes in its place: nobody has read the rows that never came into memory. */
+  #makeWay(): void {
+    this.#unreadable = null;
+    if (this.#waiting === null) return;
+    const kept = this.#moveAside();
+    this.#waiting = null;
+    this.#hasAside = true;
+    this.#kept = {
+      code: 'replica-failed',
+      text:
+        'The saved replica found no room in memory until a newer history came. It is kept as ' +
+        `${kept}: remove it when nothing in it is missed.`,
     };
   }
 
@@ -148,9 +170,11 @@ export class SavedReplica {
     return this.#hasAside || this.waits();
   }
 
-  findings(): readonly StreamFinding[] {
-    const found = this.#unreadable === null ? [] : [this.#unreadable];
-    return this.#waiting === null ? found : [...found, waitingFinding(this.#waiting)];
+  /** `isMissed`: RAM holds no rows, so those on the disk are all that there are. */
+  findings(isMissed: boolean): readonly StreamFinding[] {
+    const waiting = this.#waiting === null ? null : waitingFinding(this.#waiting);
+    const found = isMissed ? [this.#kept, this.#unreadable, waiting] : [this.#kept];
+    return found.filter((finding) => finding !== null);
   }
 
   /** One save at a time; nothing is written when no revision has come since the last one. */
@@ -177,10 +201,10 @@ export class SavedReplica {
         source.close();
       }
       sync(temporary);
+      this.#makeWay();
       renameSync(temporary, this.#path);
       syncDirectory(this.#directory);
       this.#saved = revision;
-      this.#waiting = null;
     } catch (error) {
       rmSync(temporary, { force: true });
       throw datastoreError(error, 'save the replica to the disk');
@@ -189,9 +213,9 @@ export class SavedReplica {
 
   /** The server's own files are on the disk now, and newer. */
   remove(): void {
+    this.#makeWay();
     rmSync(this.#path, { force: true });
     this.#saved = -1;
-    this.#waiting = null;
   }
 }
 

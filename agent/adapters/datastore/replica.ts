@@ -5,7 +5,7 @@
  * a usable replica at every moment. It does not promise to outlive the machine: replica-save.ts
  * writes it to disk at the few moments that DESIGN names.
  */
-import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { invariant } from '../../../shared/errors/baton-error.ts';
 import type {
@@ -119,8 +119,8 @@ export class ReplicaStore implements Replica {
     this.#findings.push({
       code: 'replica-damaged',
       text:
-        `The replica was damaged (${why}). It is set aside as ${aside}, and a new copy is ` +
-        'fetched from the master; until then this node cannot take over.',
+        `The replica was damaged (${why}). It is set aside as ${aside}; a new copy comes from ` +
+        'the master, without which this node cannot take over.',
     });
   }
 
@@ -219,7 +219,9 @@ export class ReplicaStore implements Replica {
 
   beginCopy(lineage: Lineage, saveFrom: number | null, _why: string): CutOff | null {
     return this.#guard('begin a new copy', () => {
-      ensureRoom(this.#directory, 0);
+      // It stands beside the old one, and will hardly be smaller.
+      const present = statSync(this.#path('replica.db'), { throwIfNoEntry: false });
+      ensureRoom(this.#directory, present?.size ?? 0);
       const saved = saveFrom === null ? null : this.#save(saveFrom);
       this.abandonCopy();
       this.#copy = openReplicaFile(this.#path('next.db'));

@@ -24,8 +24,10 @@ export const ensureRoom = (directory: string, bytes: number): void => {
   throw new BatonError(
     'disk-full',
     'operational',
-    `${directory} has ${inMib(free)} free, of which ${inMib(left)} are left to others than the ` +
-      `replica, and it needs ${inMib(bytes)}`,
+    // Told once: no figure that changes with each try.
+    bytes === 0
+      ? `${directory} has less than ${inMib(left)} left, which others than the replica need`
+      : `${directory} would have less than ${inMib(left)} left for others than the replica`,
     { context: { path: directory } },
   );
 };

@@ -27,7 +27,7 @@ const GROUP = '/sys/fs/cgroup/system.slice/baton-deadman.service';
  * Ten looks, with what each takes beside its second of sleep: the whole work of the switch, for
  * where no server is each tenth runs the kill command. In 10 s sharp that one could be missed.
  */
-const WINDOW_MS = 10_500;
+const WINDOW_MS = 11_500;
 const WINDOWS = 4;
 /** Not in step with the looks, which are a second apart. */
 const LOOK_MS = 370;

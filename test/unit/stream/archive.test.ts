@@ -196,6 +196,22 @@ test('an archive that is damaged on the disk is not installed, and asked for aga
   expect(to.heldId()).toBeNull();
 });
 
+test('who starts without its archive says with whose files', async () => {
+  const from = master();
+  const to = storeOf('pi2');
+  const replica = replicaWith(password);
+  const { sha256: digest } = await carry(from, to);
+  await to.finish(replica);
+  expect(await to.install(replica)).toMatchObject({ ok: true });
+  rmSync(join(folder, `pi2/state/archive/held-${digest}.tar.zst`));
+  expect(await to.install(replica)).toMatchObject({ ok: false });
+  // Whoever alone holds the newest rows tries again.
+  expect(await to.install(replica)).toMatchObject({ ok: true });
+  const [finding, ...more] = to.findings();
+  expect(finding?.text).toContain('that this node had');
+  expect(more).toEqual([]);
+});
+
 test('an archive that is gone is asked for again, and taken', async () => {
   const from = master();
   const to = storeOf('pi2');

@@ -57,7 +57,7 @@ test.each<[string, (path: string) => void]>([
   await receiver.datastore.checked();
   expect(codes(receiver.datastore.findings())).toContain('replica-damaged');
   expect(existsSync(`${folder}/state/replica.db`)).toBe(false);
-  expect(existsSync(`${folder}/state/replica.unreadable-1.db`)).toBe(true);
+  expect(existsSync(`${folder}/state/replica.aside-1.db`)).toBe(true);
   expect(receiver.datastore.facts(), 'it has had rows').toEqual(least);
   const refused = { ok: false, detail: expect.stringContaining('no empty cluster is begun') };
   expect(await receiver.datastore.install(order)).toMatchObject(refused);
@@ -88,6 +88,39 @@ test('a saved replica that finds no place in RAM waits there for it', async () =
   expect(await datastore.loadSaved()).toBe(true);
   expect(datastore.facts()).toMatchObject({ lineageEpoch: 1, source: 'replica' });
   expect([datastore.savedWaits(), datastore.findings()]).toEqual([false, []]);
+});
+
+test('and is kept when a newer history comes before there is room', async () => {
+  const [master, receiver] = await pair();
+  await receiver.datastore.saveReplica('a test');
+  const { folder } = receiver;
+  const rows = readFileSync(`${folder}/state/replica.db`);
+  noPlace(folder);
+  receiver.restart('boot-2');
+  mkdirSync(`${folder}/later`);
+  receiver.follow(master, 1);
+  await receiver.inStepWith(master);
+  await receiver.datastore.saveReplica('a test');
+  expect(readFileSync(`${folder}/state/replica.aside-1.db`).equals(rows)).toBe(true);
+  const kept = expect.stringContaining('kept as');
+  expect(receiver.datastore.findings()).toEqual([{ code: 'replica-failed', text: kept }]);
+  expect(receiver.datastore.savedWaits()).toBe(false);
+});
+
+test('one that was set aside is not told of a node whose server runs', async () => {
+  const [master, receiver] = await pair();
+  await receiver.datastore.saveReplica('a test');
+  rmSync(`${receiver.folder}/replica`, { recursive: true });
+  failingCard();
+  receiver.restart('boot-2');
+  await receiver.datastore.checked();
+  expect(codes(receiver.datastore.findings())).toEqual(['replica-damaged']);
+  receiver.follow(master, 1);
+  await receiver.inStepWith(master);
+  receiver.datastore.serverStarting(2);
+  expect(await receiver.datastore.install(order)).toMatchObject({ ok: true });
+  receiver.datastore.startSource();
+  expect(receiver.datastore.findings()).toEqual([]);
 });
 
 test('nor is it forgotten by an agent that starts again beside its empty file', async () => {
