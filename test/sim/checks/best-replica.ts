@@ -100,8 +100,9 @@ function couldHaveWon(world: World, winner: Machine, other: Machine, since: numb
  * be silent. Nobody waits for its answer, for that wait would be part of every failover.
  */
 function isTakenForDead(world: World, winner: Machine, other: Machine): boolean {
-  const { attempt, heard: heardOf } = winner.state as CoreState;
-  if (attempt?.highestOwner !== other.name) return false;
+  const { attempt, heard: heardOf, leader } = winner.state as CoreState;
+  // The one that it followed, whoever has won and served nobody since.
+  if (attempt?.highestOwner !== other.name && leader?.master !== other.name) return false;
   const heard = heardOf[other.name];
   return heard === undefined || bootClock(world, winner) - heard >= winner.config.fenceAfter;
 }

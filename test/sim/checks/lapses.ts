@@ -18,7 +18,10 @@ interface Lapses {
   readonly other: Other;
 }
 
-/** Whether somebody else could have served then, as far as the machine knew and as it was. */
+/**
+ * Whether somebody else could have served then, as far as the machine knew and as it was. An agent
+ * that has just started knows nobody.
+ */
 type Other = 'able' | 'nobody' | 'unknown';
 
 export interface LapseRules {
@@ -43,7 +46,7 @@ export function lapseRules(): LapseRules {
       const sameBoot = before?.boot === machine.bootId;
       if (sameBoot && before.epoch === held.epoch) return;
       const count = (sameBoot ? before.count : 0) + 1;
-      const other = otherThan(world, machine);
+      const other = event.kind === 'started' ? 'unknown' : otherThan(world, machine);
       const { bootId: boot } = machine;
       known.set(machine, { boot, count, epoch: held.epoch, at: world.now, other });
       const { serverRestarts } = machine.config;

@@ -22,7 +22,10 @@ export function everyVoteCounts(world: World): string | null {
 /** From its silence's end, or its place on the list, to the first round that counts it, ms. */
 const roundTrips = 3000;
 
-/** A voter waits for two leases before it starts anew, and is silent for another one (L2). */
+/**
+ * A voter waits for two leases before it starts anew, and is silent for another one (L2). Taken out
+ * in the middle of that it hears of it two rounds later, and is asked again by the one after.
+ */
 function isMissing(world: World, master: Machine, voter: Machine): boolean {
   const { held } = (master.state as CoreState).run;
   const { config, disk } = master;
@@ -32,8 +35,8 @@ function isMissing(world: World, master: Machine, voter: Machine): boolean {
   if (counts || disk.list.members.includes(voter.name) === (voter === master)) return false;
   if (!isAwake(voter) || voter.leaving || voter.disk === null) return false;
   if (!canTalk(world, master.index, voter.index)) return false;
-  const { leaseDuration, driftBound } = config;
-  const patience = (3 * leaseDuration + roundTrips) * (1 + driftBound);
+  const { leaseDuration, renewInterval, driftBound } = config;
+  const patience = (3 * leaseDuration + 3 * renewInterval + roundTrips) * (1 + driftBound);
   const rest = Math.max(world.disturbedAt, voter.startedAt, master.startedAt);
   // One that was away for long is taken out meanwhile, and back in.
   if (world.now - world.listChangedAt <= roundTrips) return false;

@@ -26,8 +26,10 @@ export interface WaitRules {
   released(machine: Machine, message: Release): string | null;
 }
 
-const isHolder = ({ run, bootId }: StartFacts): boolean =>
-  run !== null && run.boot_id === bootId && (run.state as unknown as RunState).held !== null;
+const epochHeld = ({ run, bootId }: StartFacts): number | null =>
+  run !== null && run.boot_id === bootId
+    ? ((run.state as unknown as RunState).held?.epoch ?? null)
+    : null;
 
 export function waitRules(): WaitRules {
   /** In which boot, by giving up which ballot, each candidate of this vacancy has yielded. */
@@ -39,7 +41,11 @@ export function waitRules(): WaitRules {
       // L12: a forced promotion begins anew.
       if (event.kind === 'command' && event.command.name === 'promote') forced.add(machine);
       // It had won, and its process ended before anybody heard of it.
-      if (event.kind === 'started' && isHolder(event.facts)) yielded.delete(machine);
+      const won = event.kind === 'started' ? epochHeld(event.facts) : null;
+      if (won !== null) {
+        tenures.add(won);
+        yielded.delete(machine);
+      }
       if (event.kind !== 'message' || event.message.kind !== 'announce') return;
       if (event.message.stage !== 'stopped') yielded.delete(machine);
     },

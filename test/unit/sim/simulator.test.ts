@@ -96,6 +96,12 @@ describe('a schedule', () => {
     ['only who began the last tenure can give it back (RIG 11)', 708_362],
     ['a clean end vouches for no earlier replica (61)', 826_558],
     ['a voter that was away for long has two rounds once it is back (RIG 26)', 899_521],
+    ['the lost master is whom the winner followed (RIG 28)', 35_321],
+    ['a tenure that nobody heard of is one (RIG 29)', 56_395],
+    ['a voter is taken out while it waits to start anew (RIG 30)', 224_441],
+    ['the same of seven', 330_234],
+    ['the same after a freeze', 641_245],
+    ['an agent that starts knows nobody (RIG 31)', 270_919],
   ])('in which %s', (_what, seed) => {
     const verdict = runSchedule(makePlan(seed, anything), {
       core: shippedCore,
