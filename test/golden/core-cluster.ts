@@ -307,3 +307,13 @@ export const since = ({ trace }: CoreCluster, mark: number): string => trace.sli
 /** A planned move, to the best receiver when `to` is null. */
 export const move = (to: NodeName | null) =>
   ({ kind: 'command', id: '7', command: { name: 'move', to } }) as const;
+
+/** A cluster of these nodes whose first, `a`, has begun to serve. */
+export function servingCluster(nodes: Readonly<Record<NodeName, NodeOptions>>): CoreCluster {
+  const cluster = new CoreCluster(nodes);
+  cluster.boot(...Object.keys(nodes));
+  cluster.run(12_000);
+  const servers = cluster.serving().join(', ');
+  if (servers !== 'a') throw new Error(`a should serve alone, not: ${servers}`);
+  return cluster;
+}

@@ -1,17 +1,17 @@
 /** To whom a holder gives its role when its machine is switched off in order (DESIGN section 5). */
 import { describe, expect, it } from 'vitest';
-import { CoreCluster, move, type NodeOptions, since } from '../../golden/core-cluster.ts';
+import {
+  CoreCluster,
+  move,
+  type NodeOptions,
+  servingCluster,
+  since,
+} from '../../golden/core-cluster.ts';
 
 const shutdown = { kind: 'stopping', why: 'shutdown' } as const;
 const five = { a: {}, b: {}, c: {}, d: {}, e: {} };
 
-function serving(nodes: Record<string, NodeOptions>): CoreCluster {
-  const cluster = new CoreCluster(nodes);
-  cluster.boot(...Object.keys(nodes));
-  cluster.run(12_000);
-  expect(cluster.serving()).toEqual(['a']);
-  return cluster;
-}
+const serving = (nodes: Record<string, NodeOptions>) => servingCluster(nodes);
 
 function until(cluster: CoreCluster, there: () => boolean): void {
   for (let ms = 0; ms < 40_000 && !there(); ms += 1) cluster.run(1);

@@ -1,6 +1,11 @@
 /** How voters leave, return and are taken out (L10), where somebody is missing meanwhile. */
 import { describe, expect, it } from 'vitest';
-import { CoreCluster, type NodeOptions, since } from '../../golden/core-cluster.ts';
+import {
+  type CoreCluster,
+  type NodeOptions,
+  servingCluster,
+  since,
+} from '../../golden/core-cluster.ts';
 
 const shutdown = { kind: 'stopping', why: 'shutdown' } as const;
 const promote = {
@@ -10,13 +15,7 @@ const promote = {
 } as const;
 const three = { a: {}, b: {}, c: {} };
 
-function serving(nodes: Record<string, NodeOptions> = three): CoreCluster {
-  const cluster = new CoreCluster(nodes);
-  cluster.boot(...Object.keys(nodes));
-  cluster.run(12_000);
-  expect(cluster.serving()).toEqual(['a']);
-  return cluster;
-}
+const serving = (nodes: Record<string, NodeOptions> = three) => servingCluster(nodes);
 
 /** The daemon of a voter gives it 4 s (wiring/ending.ts). */
 function switchOff(cluster: CoreCluster, name: string): void {

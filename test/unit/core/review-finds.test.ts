@@ -2,17 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import type { Step } from '../../../agent/core/types.ts';
 import { milliseconds } from '../../../shared/time/duration.ts';
-import { CoreCluster, move, since } from '../../golden/core-cluster.ts';
+import { CoreCluster, move, servingCluster, since } from '../../golden/core-cluster.ts';
 
 const names = ['a', 'b', 'c'];
 const nothing = { lineageEpoch: 0, revision: 0, clean: true, source: 'none' } as const;
 
 function serving(nodes: readonly string[] = names): CoreCluster {
-  const cluster = new CoreCluster(Object.fromEntries(nodes.map((name) => [name, {}])));
-  cluster.boot(...nodes);
-  cluster.run(12_000);
-  expect(cluster.serving()).toEqual(['a']);
-  return cluster;
+  return servingCluster(Object.fromEntries(nodes.map((name) => [name, {}])));
 }
 
 const promote = {

@@ -1,6 +1,6 @@
 /** Nodes without rows, and the node that holds them all is gone (L14). */
 import { describe, expect, it } from 'vitest';
-import { CoreCluster } from '../../golden/core-cluster.ts';
+import { type CoreCluster, servingCluster } from '../../golden/core-cluster.ts';
 
 const nothing = { lineageEpoch: 0, revision: 0, clean: true, source: 'none' } as const;
 const found = { kind: 'command', id: 'f', command: { name: 'found' } } as const;
@@ -12,10 +12,7 @@ const promote = {
 
 /** a, which holds every row, is dead. */
 function emptyReceivers(...names: readonly string[]): CoreCluster {
-  const cluster = new CoreCluster(Object.fromEntries(['a', ...names].map((name) => [name, {}])));
-  cluster.boot('a', ...names);
-  cluster.run(12_000);
-  expect(cluster.serving()).toEqual(['a']);
+  const cluster = servingCluster(Object.fromEntries(['a', ...names].map((name) => [name, {}])));
   for (const name of names) cluster.setDatastore(name, nothing);
   cluster.run(5000);
   cluster.powerOff('a');
@@ -37,9 +34,7 @@ describe('empty nodes, beside a dead one that holds the rows', () => {
   });
 
   it('advise nothing about a master that is there', () => {
-    const cluster = new CoreCluster({ a: {}, b: {}, c: { eligible: false } });
-    cluster.boot('a', 'b', 'c');
-    cluster.run(12_000);
+    const cluster = servingCluster({ a: {}, b: {}, c: { eligible: false } });
     cluster.setDatastore('b', nothing);
     cluster.run(3000);
     for (const [node, command] of [

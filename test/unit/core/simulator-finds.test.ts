@@ -4,17 +4,17 @@ import { hasRenewalQuorum } from '../../../agent/core/lease/member-list.ts';
 import type { AgentEvent } from '../../../agent/core/types.ts';
 import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
 import { wallTime } from '../../../shared/time/duration.ts';
-import { CoreCluster, move, since } from '../../golden/core-cluster.ts';
+import {
+  CoreCluster,
+  move,
+  type NodeOptions,
+  servingCluster,
+  since,
+} from '../../golden/core-cluster.ts';
 
 const three = { a: {}, b: {}, c: {} };
 
-function serving(nodes: Record<string, object> = three): CoreCluster {
-  const cluster = new CoreCluster(nodes);
-  cluster.boot(...Object.keys(nodes));
-  cluster.run(12_000);
-  expect(cluster.serving()).toEqual(['a']);
-  return cluster;
-}
+const serving = (nodes: Record<string, NodeOptions> = three) => servingCluster(nodes);
 
 /** Of two voters b, which holds rows, has left in order: a's list is a alone. Both are off. */
 function leftAlone(): CoreCluster {
