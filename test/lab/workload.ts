@@ -19,8 +19,10 @@ export const CONFIG_MAPS = '/api/v1/namespaces/default/configmaps';
 const KEYS = 300;
 /** Writes under way at once. */
 const MOST_AT_ONCE = 16;
-/** While nobody answers, one try at a time and this long between two. */
+/** After a refusal, before the next try. */
 const RETRY_MS = 20;
+/** A try at an address that is gone hangs; clients that begin meanwhile do not wait for it. */
+const TRY_MS = 200;
 const TIMEOUT_MS = 2000;
 
 export interface Acknowledgement {
@@ -151,8 +153,10 @@ export class Workload {
       if (this.#paused || this.#stopped) continue;
       if (this.#target !== null) {
         if (this.#under < MOST_AT_ONCE) this.#send(this.#target);
-      } else if (this.#under === 0) {
-        await this.#findTarget();
+      } else if (this.#under < MOST_AT_ONCE) {
+        const found = this.#findTarget();
+        raise(found);
+        await Promise.race([found, sleep(TRY_MS)]);
         if (this.#target === null) await sleep(RETRY_MS);
       }
     }
@@ -161,26 +165,21 @@ export class Workload {
   /** The newest announced master that takes a write. */
   async #findTarget(): Promise<void> {
     for (const node of announcedMasters(this.#nodes)) {
-      if (this.#paused || this.#stopped) return;
+      // An earlier or a later try may have found one meanwhile.
+      if (this.#paused || this.#stopped || this.#target !== null) return;
       this.#token = tokenOf(node) ?? this.#token;
       if (await this.#write(node)) {
-        this.#target = node;
+        this.#target ??= node;
         return;
       }
     }
   }
 
   #send(node: WatchedNode): void {
-    this.#write(node)
-      .then((answered) => {
-        if (!answered && this.#target === node) this.#target = null;
-      })
-      .catch((error: unknown) => {
-        // Nothing may be lost from the ledger silently.
-        process.nextTick(() => {
-          throw error;
-        });
-      });
+    const sent = this.#write(node).then((answered) => {
+      if (!answered && this.#target === node) this.#target = null;
+    });
+    raise(sent);
   }
 
   /** One write. False when no useful answer came. */
@@ -205,6 +204,15 @@ export class Workload {
     this.#acknowledged.push({ number, node: node.name, revision, atMs: answer.atMs });
   }
 }
+
+/** Nothing may be lost from the ledger silently: an error ends the process. */
+const raise = (work: Promise<void>): void => {
+  work.catch((error: unknown) => {
+    process.nextTick(() => {
+      throw error;
+    });
+  });
+};
 
 /** Key → number of its last write, from a ConfigMapList. */
 export const stateOf = (listText: string): ServerState => {

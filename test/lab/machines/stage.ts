@@ -154,7 +154,8 @@ export class Stage {
     // Where it answered none in this tenure, its last one is of an earlier one.
     const isRecent = before !== null && before.atMs > atMs - EARLIER_TENURE_MS;
     const gapMs = first.atMs - (isRecent ? before.atMs : atMs);
-    this.tell(`${ready.node} serves after ${gapMs} ms`);
+    const readyMs = ready.atMs - atMs;
+    this.tell(`${ready.node} serves after ${gapMs} ms, its API was ready after ${readyMs} ms`);
     return { server: this.fleet.machine(ready.node), gapMs };
   }
 
