@@ -156,6 +156,18 @@ export interface LeaseTaken {
   readonly takenMs: number;
 }
 
+type MasterReport = Pick<NodeReport, 'epoch' | 'receivers'>;
+
+/**
+ * Whether `node` has what the master of `report` wrote until a second ago. Its lag alone does not
+ * say so: right after a start of the server nothing is sent yet that could be late. Rows of this
+ * tenure come after all earlier ones.
+ */
+export const hasEveryRevision = (node: string, { epoch, receivers }: MasterReport): boolean => {
+  const known = receivers.find((receiver) => receiver.node === node);
+  return known !== undefined && known.lineage_epoch === epoch && known.lag_ms < 1000;
+};
+
 /**
  * When the new master missed the old one and took the lease, by its own timeline (milliseconds
  * between its steps), pinned to the wall clock by the pid file of the server that it started. Finer

@@ -9,7 +9,7 @@ import { AccessLogCollector } from './access-logs.ts';
 import { type Cluster, type ClusterOptions, makeCluster } from './cluster.ts';
 import type { FaultRow } from './fault-table.ts';
 import type { LabNode } from './lab-node.ts';
-import { Observer } from './observer.ts';
+import { hasEveryRevision, Observer } from './observer.ts';
 import { findOverlaps, type Overlap } from './overlap.ts';
 import { type Probes, startProbes } from './probes.ts';
 import type { Timeline } from './timeline.ts';
@@ -112,8 +112,7 @@ export class Stage {
     if (Date.now() - booted < SILENCE_MS) return false;
     const own = this.observer.report(node.name);
     if (own === null || own.master !== master.node || own.epoch !== master.epoch) return false;
-    const known = master.receivers.find((receiver) => receiver.node === node.name);
-    return known !== undefined && known.lag_ms < 1000 && known.lineage_epoch > 0;
+    return hasEveryRevision(node.name, master);
   }
 
   /** Changes of master since the last call that no fault called for become unwanted. */

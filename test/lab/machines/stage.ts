@@ -6,7 +6,7 @@
  */
 
 import type { Excuse } from '../ledger.ts';
-import { Observer } from '../observer.ts';
+import { hasEveryRevision, Observer } from '../observer.ts';
 import { type Answer, findOverlaps, type Overlap } from '../overlap.ts';
 import { type Probes, startProbes } from '../probes.ts';
 import { waitFor } from '../wait-for.ts';
@@ -134,9 +134,8 @@ export class Stage {
       }
       // Who left in order is taken back a moment after its start; two voters are another cluster.
       if (master.list?.members.includes(name) !== true) return `${name} is no voter yet`;
-      const known = master.receivers.find(({ node }) => node === name);
-      const receives = known !== undefined && known.lag_ms < 1000 && known.lineage_epoch > 0;
-      if (!receives && own.role !== 'witness') return `${name} has not every revision`;
+      const receives = own.role === 'witness' || hasEveryRevision(name, master);
+      if (!receives) return `${name} has not every revision`;
     }
     return '';
   }

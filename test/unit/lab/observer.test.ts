@@ -7,7 +7,7 @@ import type { NodeReport } from '../../../shared/protocol/report.ts';
 import { announcedMasters } from '../../lab/follow-master.ts';
 import type { LabNode } from '../../lab/lab-node.ts';
 import { placeNodes } from '../../lab/layout.ts';
-import { leaseTaken, serverStartedMs } from '../../lab/observer.ts';
+import { hasEveryRevision, leaseTaken, serverStartedMs } from '../../lab/observer.ts';
 
 let folder = '';
 beforeEach(() => {
@@ -62,4 +62,16 @@ test('a client believes the newest hosts line of a node with power', () => {
   expect(names([first, second, third])).toEqual(['node3', 'node1']);
   const dead = { ...second, on: false } as LabNode;
   expect(names([first, dead, third])).toEqual(['node1']);
+});
+
+test('RIG 33: who has acknowledged nothing of this tenure is not in step, whatever its lag', () => {
+  const receiver = { node: 'node2', revision: 7, lag_revisions: 1513, lag_ms: 0 };
+  const master = (lineage: number, more = {}) => ({
+    epoch: 5,
+    receivers: [{ ...receiver, lineage_epoch: lineage, ...more }],
+  });
+  expect(hasEveryRevision('node2', master(4))).toBe(false);
+  expect(hasEveryRevision('node2', master(5))).toBe(true);
+  expect(hasEveryRevision('node2', master(5, { lag_ms: 2000 }))).toBe(false);
+  expect(hasEveryRevision('node3', master(5))).toBe(false);
 });
