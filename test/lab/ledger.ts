@@ -52,6 +52,8 @@ export interface Excuse {
 export class Ledger {
   readonly #byKey = new Map<string, Operation[]>();
   readonly #reported = new Set<number>();
+  /** Excused, should they be gone: a newer write of the same key hid whether they are. */
+  readonly #hidden = new Set<number>();
   #acknowledged = 0;
 
   /** Call before the request is sent: from then on it may have happened. */
@@ -107,7 +109,11 @@ export class Ledger {
       if (endMs === Number.POSITIVE_INFINITY || ofFormer(one)) return endMs - tookAt(one);
       return tookAt(this.#newest(({ node }) => node === one.node) ?? one) - tookAt(one);
     };
-    const isRecent = (one: Operation) => ofFormer(one) && age(one) < recentMs;
+    const isExcused = (one: Operation) => ofFormer(one) && age(one) < recentMs;
+    const isRecent = (one: Operation) => isExcused(one) || this.#hidden.has(one.number);
+    for (const one of this.operations()) {
+      if (isExcused(one) && state.get(one.key) !== one.number) this.#hidden.add(one.number);
+    }
     return {
       old: gone.filter((one) => !isRecent(one)),
       recent: gone.filter(isRecent),

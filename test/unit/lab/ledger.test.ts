@@ -103,6 +103,19 @@ describe('whose losses are excused', () => {
     expect([numbers(old), numbers(recent)]).toEqual([[3], [1, 2]]);
   });
 
+  test('RIG 34: what an earlier verdict excused, had a newer write not hidden it', () => {
+    const ledger = takenBy([1, 'x', 'a', 1900], [2, 'y', 'a', 100], [3, 'x', 'b', 2900]);
+    ledger.begin(4, 'update', 'y');
+    ledger.acknowledge(4, 'y', { ms: 2950, node: 'b', revision: 4 });
+    const hidden = new Map([
+      ['x', 3],
+      ['y', 4],
+    ]);
+    expect(ledger.newLosses(hidden, 2000)).toMatchObject({ old: [], recent: [] });
+    const { old, recent } = ledger.newLosses(new Map(), 3000);
+    expect([numbers(old), numbers(recent)]).toEqual([[2], [1, 3, 4]]);
+  });
+
   test('an age, where another node took it, ends with what that node took last', () => {
     const ledger = takenBy([1, 'x', 'a', 100], [2, 'y', 'b', 5000], [3, 'z', 'b', 5800]);
     const shown = new Map([
