@@ -14,6 +14,7 @@ import type { StageOptions } from '../lab/stage.ts';
 import { makeTimeline } from '../lab/timeline.ts';
 import { BENCH_USAGE, type BenchOptions, readBenchOptions, underItsBars } from './options.ts';
 import { benchReplication } from './replication.ts';
+import { type ProcessorTime, processorTimeNow, stolenShare } from './stolen.ts';
 
 /** Not the demo's addresses: both may run at once. */
 const SUBNET = '127.0.7';
@@ -32,8 +33,20 @@ const benchFailover = async (options: StageOptions & { kills: number }): Promise
   return { k3s, figures, complete: kills === options.kills };
 };
 
+/** Whoever reads a missed bar must see whether the machine had other things to do. */
+const machineLine = (before: ProcessorTime | null): string => {
+  const [load = 0] = loadavg();
+  const now = processorTimeNow();
+  const machine = `machine: ${availableParallelism()} cores`;
+  const line = `${machine}, load ${load.toFixed(1)} in the last minute`;
+  if (before === null || now === null) return line;
+  const percent = (100 * stolenShare(before, now)).toFixed(0);
+  return `${line}, ${percent} % of its time went to others on the host`;
+};
+
 const perform = async (options: BenchOptions, signal: AbortSignal): Promise<boolean> => {
   const startedAt = new Date();
+  const before = processorTimeNow();
   const colour = process.stdout.isTTY === true && process.env.NO_COLOR === undefined;
   const print = (line: string): void => console.log(line);
   const timeline = makeTimeline(print, { colour, startMs: startedAt.getTime() });
@@ -49,9 +62,7 @@ const perform = async (options: BenchOptions, signal: AbortSignal): Promise<bool
     conditions: [complete],
   });
   print('');
-  // Whoever reads a missed bar must see whether the machine had other things to do.
-  const [load = 0] = loadavg();
-  print(`machine: ${availableParallelism()} cores, load ${load.toFixed(1)} in the last minute`);
+  print(machineLine(before));
   publishResult(result, { json: options.json, print });
   if (!complete) print('NOT OK: not everything that was meant to be measured was');
   return result.ok;
