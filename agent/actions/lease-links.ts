@@ -3,7 +3,8 @@
  *
  * Two nodes that may both be master dial each other and so have two links; a frame goes out on one
  * of them. A link that is lost is dialled again after a pause that doubles up to four seconds, so
- * that a dead node costs nothing; what is sent meanwhile is lost, as any lease message may be.
+ * that a dead node costs nothing; what is sent meanwhile waits for a moment (messenger.ts), or is
+ * lost, as any lease message may be.
  * Trouble is told once per change, not once per try.
  *
  * Bulk connections (the revision stream) arrive on the same port and are handed on untouched.
@@ -39,6 +40,8 @@ export interface LeaseLinksOptions {
   readonly onReport: (from: NodeName, bytes: Uint8Array) => void;
   readonly onBulk: (connection: FrameConnection) => void;
   readonly notice: (notice: LinkNotice) => void;
+  /** Each link, as soon as it can carry something. */
+  readonly linkUp: (peer: NodeName) => void;
 }
 
 export interface LeaseLinks {
@@ -131,6 +134,7 @@ class DialledLinks implements LeaseLinks {
       gone();
     });
     this.#tell({ peer, state: 'up', code: null, text: `direct link to ${peer} is up` });
+    this.#options.linkUp(peer);
   }
 
   #dial(peer: LinkPeer, pause: number): void {

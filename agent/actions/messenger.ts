@@ -6,6 +6,9 @@
  * but only those of a message that was opened (a forger must not be able to suppress one) and only
  * for a short time, because an announcement is meant to be heard again.
  *
+ * What no path takes waits for one, for a moment: an agent that has just started asks for its first
+ * renewal before its links stand, and would ask again only when that one has had no answer.
+ *
  * What does not open is counted by reason and sender and told once: a wrong cluster key, a node of
  * an unknown name, a second machine under this node's own name. Never an event, never an error.
  */
@@ -34,6 +37,8 @@ export interface MessengerOptions {
 
 export interface Messenger {
   send(to: NodeName, message: LeaseMessage): void;
+  /** A path to that node stands now, or, without a name, one that may lead to any. */
+  pathUp(to?: NodeName): void;
   receive(claimedFrom: string, bytes: Uint8Array): void;
 }
 
@@ -42,11 +47,39 @@ const COPY_WINDOW_MS = 200;
 /** The MAC is the first part of a sealed message (shared/protocol/seal.ts). */
 const MAC_BYTES = 32;
 const REMEMBERED = 256;
+/** Of one node: what a start asks for, and no answer that is out of date. */
+const WAITING_MOST = 8;
+const WAITING_MS = 1000;
+
+interface Waiting {
+  readonly bytes: Uint8Array;
+  readonly atMs: number;
+}
 
 export function messenger(options: MessengerOptions): Messenger {
   const { keyring, clock, paths } = options;
   const recent = new Map<string, number>();
   const told = new Set<string>();
+  /** By receiver; names are those of the cluster's key ring. */
+  const waiting = new Map<NodeName, readonly Waiting[]>();
+
+  const goes = (path: LeasePath, to: NodeName, bytes: Uint8Array): boolean => {
+    try {
+      return path(to, bytes);
+    } catch (error) {
+      if (isBatonError(error) && error.kind === 'invariant') throw error;
+      // A path that throws is a path that lost the message.
+      return false;
+    }
+  };
+  const carry = (to: NodeName, bytes: Uint8Array): boolean =>
+    paths.map((path) => goes(path, to, bytes)).includes(true);
+  const isFresh = ({ atMs }: Waiting): boolean => clock.monotonicMilliseconds() - atMs < WAITING_MS;
+  const keep = (to: NodeName, bytes: Uint8Array): void => {
+    const letter = { bytes, atMs: clock.monotonicMilliseconds() };
+    const others = (waiting.get(to) ?? []).filter(isFresh);
+    waiting.set(to, [...others, letter].slice(-WAITING_MOST));
+  };
 
   const isCopy = (mac: string): boolean => {
     const at = recent.get(mac);
@@ -68,13 +101,14 @@ export function messenger(options: MessengerOptions): Messenger {
 
   return {
     send(to, message) {
-      try {
-        const bytes = sealLeaseMessage(keyring, to, message);
-        if (bytes === null) return;
-        for (const path of paths) path(to, bytes);
-      } catch (error) {
-        if (isBatonError(error) && error.kind === 'invariant') throw error;
-        // A path that throws is a path that lost the message.
+      const bytes = sealLeaseMessage(keyring, to, message);
+      if (bytes !== null && !carry(to, bytes)) keep(to, bytes);
+    },
+    pathUp(to) {
+      for (const name of to === undefined ? [...waiting.keys()] : [to]) {
+        for (const { bytes } of (waiting.get(name) ?? []).filter(isFresh)) carry(name, bytes);
+        // A broker takes what nobody there may hear; a link leads to that node.
+        if (to !== undefined) waiting.delete(name);
       }
     },
     receive(claimedFrom, bytes) {

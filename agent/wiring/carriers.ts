@@ -59,17 +59,19 @@ export async function openCarriers(
   const { settings, self, keyring, clock, findings } = place;
   const names = settings.cluster.nodes.map(({ name }) => name);
   const peers = peerReports(keyring, names, clock);
-  let receive: Messenger['receive'] = () => {};
+  let letters: Messenger | null = null;
+  const receive: Messenger['receive'] = (from, bytes) => letters?.receive(from, bytes);
   const links: LeaseLinks = leaseLinks({
     network,
     clock,
     peers: settings.cluster.nodes
       .filter(({ name, eligible }) => eligible && name !== self.name)
       .map(({ name, address, link_port }) => ({ name, host: address, port: link_port })),
-    onLease: (from, bytes) => receive(from, bytes),
+    onLease: receive,
     onReport: (from, bytes) => peers.byLink(from, bytes),
     onBulk,
     notice: (notice) => linkNotice(place, notice),
+    linkUp: (peer) => letters?.pathUp(peer),
   });
   const listening = await network
     .listen({ host: listenHost(self.address), port: self.link_port }, (connection) =>
@@ -79,8 +81,8 @@ export async function openCarriers(
       links.close();
       throw error;
     });
-  const bus = openBus(place, peers, (from, bytes) => receive(from, bytes));
-  const letters = messenger({
+  const bus = openBus(place, peers, { onLease: receive, brokerUp: () => letters?.pathUp() });
+  const opened = messenger({
     keyring,
     clock,
     paths: [
@@ -90,10 +92,10 @@ export async function openCarriers(
     onMessage,
     refused: (from, reason) => findings.note('message-invalid', refusalText(from, reason), from),
   });
-  receive = letters.receive;
+  letters = opened;
   const relay = await readerRelay(place);
   return {
-    send: letters.send,
+    send: opened.send,
     bus,
     peers,
     sendReport(report) {
@@ -130,11 +132,12 @@ const brokersOf = ({ settings }: Place): readonly BrokerAddress[] =>
     .filter(({ coordinator }) => coordinator)
     .map(({ name, address, mqtt_port }) => ({ name, host: address, port: mqtt_port }));
 
-function openBus(
-  place: Place,
-  peers: PeerReports,
-  onLease: (from: string, bytes: Uint8Array) => void,
-): MqttBus {
+interface BusEnds {
+  readonly onLease: (from: string, bytes: Uint8Array) => void;
+  readonly brokerUp: () => void;
+}
+
+function openBus(place: Place, peers: PeerReports, { onLease, brokerUp }: BusEnds): MqttBus {
   const { self, keyring, clock, random, bootId } = place;
   let order = '';
   const bus = mqttBus({
@@ -144,7 +147,10 @@ function openBus(
     credentials: keyring.brokerPsk(),
     clock,
     random,
-    notice: (notice) => busNotice(place, notice),
+    notice(notice) {
+      busNotice(place, notice);
+      if (notice.state === 'up') brokerUp();
+    },
   });
   bus.onLease(onLease);
   bus.onReport((from, json) => peers.byBroker(from, json));

@@ -16,6 +16,8 @@ const host = '127.0.0.1';
 interface Node {
   readonly links: LeaseLinks;
   readonly notices: string[];
+  /** To whom a link came up, and whether it could carry something then. */
+  readonly ups: [string, boolean][];
   readonly heard: string[];
   readonly bulk: FrameConnection[];
   stop(): Promise<void>;
@@ -30,6 +32,7 @@ const start = async (
 ): Promise<Node> => {
   const [notices, heard, bulk]: [string[], string[], FrameConnection[]] = [[], [], []];
   const port = network.join({ name, key });
+  const ups: [string, boolean][] = [];
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString();
   const links = leaseLinks({
     network: port,
@@ -40,6 +43,7 @@ const start = async (
     onBulk: (connection) => bulk.push(connection),
     notice: ({ peer, state, code }: LinkNotice) =>
       notices.push([peer, state, code].filter((word) => word !== null).join(' ')),
+    linkUp: (peer) => ups.push([peer, links.connected().includes(peer)]),
   });
   const listening = await port.listen({ host, port: ports[name] ?? 0 }, (connection) =>
     links.accept(connection),
@@ -49,7 +53,7 @@ const start = async (
     await listening.close();
     await settled();
   };
-  return { links, notices, heard, bulk, stop };
+  return { links, notices, ups, heard, bulk, stop };
 };
 
 /** Lets promises and microtasks of the fake network run out. */
@@ -71,6 +75,8 @@ test('two nodes that dial each other hear each message once', async () => {
   const two = await start(network, clock, 'pi2', ['pi1']);
   await pass(clock, 2000);
   expect(one.notices.at(-1)).toBe('pi2 up');
+  // Each of the two links, and at a moment at which it can carry what has waited.
+  expect([one.ups, two.ups]).toEqual([Array(2).fill(['pi2', true]), Array(2).fill(['pi1', true])]);
   expect(two.links.send('pi1', 'lease', hello)).toBe(true);
   expect(one.links.send('pi2', 'report', hello)).toBe(true);
   await settled();
@@ -125,6 +131,7 @@ test('a second machine under one name learns it, also when the other node was aw
     onReport: () => undefined,
     onBulk: () => undefined,
     notice: ({ code }) => codes.push(code),
+    linkUp: () => undefined,
   });
   await pass(clock, 30_000);
   expect(codes).toEqual(['duplicate-node']);

@@ -6,7 +6,7 @@ import { generateClusterKey, KEY_BYTES } from '../../../shared/crypto/key-file.t
 import { clusterKeyring } from '../../../shared/crypto/keyring.ts';
 import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
 import type { LeaseMessage } from '../../../shared/protocol/lease-messages.ts';
-import { seconds } from '../../../shared/time/duration.ts';
+import { milliseconds, seconds } from '../../../shared/time/duration.ts';
 
 const nodes = ['a', 'b', 'c'].map((name) => ({ name, eligible: true }));
 const key = (fill: number) => generateClusterKey(new Uint8Array(KEY_BYTES).fill(fill));
@@ -14,6 +14,7 @@ const message: LeaseMessage = { kind: 'learn', request: 'r:1' };
 
 const make = (self: string, keyFill = 1) => {
   const clock = fakeClock();
+  const path = { stands: true };
   const sent: Uint8Array[] = [];
   const heard: string[] = [];
   const refused: string[] = [];
@@ -21,7 +22,7 @@ const make = (self: string, keyFill = 1) => {
     keyring: clusterKeyring(key(keyFill), self, nodes),
     clock,
     paths: [
-      (_to, bytes) => sent.push(bytes) > 0,
+      (_to, bytes) => path.stands && sent.push(bytes) > 0,
       () => {
         throw new TypeError('this path is broken');
       },
@@ -29,7 +30,7 @@ const make = (self: string, keyFill = 1) => {
     onMessage: (from, { kind }) => heard.push(`${from} ${kind}`),
     refused: (from, reason) => refused.push(`${from} ${reason}`),
   });
-  return { letters, clock, sent, heard, refused };
+  return { letters, clock, path, sent, heard, refused };
 };
 
 const sealed = (from: string, keyFill = 1): Uint8Array => {
@@ -69,6 +70,36 @@ test('a path that throws is a path that lost the message', () => {
   const { letters, sent } = make('a');
   letters.send('b', message);
   expect(sent).toHaveLength(1);
+});
+
+test('BUGS 88: what no path takes goes with the first that stands, once', () => {
+  const { letters, clock, path, sent } = make('a');
+  path.stands = false;
+  letters.send('b', message);
+  letters.pathUp('b');
+  letters.send('b', message);
+  clock.advance(milliseconds(700));
+  path.stands = true;
+  letters.pathUp('c');
+  expect(sent).toHaveLength(0);
+  // A broker may have nobody to give it to yet, so what it took waits on for a link.
+  letters.pathUp();
+  expect(sent).toHaveLength(1);
+  letters.pathUp('b');
+  letters.pathUp('b');
+  letters.pathUp();
+  expect(sent).toHaveLength(2);
+});
+
+test('what has waited for a second is out of date, and little waits for a dead node', () => {
+  const { letters, clock, path, sent } = make('a');
+  path.stands = false;
+  letters.send('b', message);
+  clock.advance(seconds(1));
+  for (let count = 0; count < 100; count += 1) letters.send('c', message);
+  path.stands = true;
+  letters.pathUp();
+  expect(sent).toHaveLength(8);
 });
 
 test('random bytes are refused, whatever they are, and names fill no memory', () => {
