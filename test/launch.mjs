@@ -9,7 +9,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -61,7 +61,21 @@ const run = (command, args) =>
     });
   });
 
-/** One run of vitest: how many tests passed and failed. */
+/** What failed, a line each with its reason: long after vitest has told it, and beside the sum. */
+const tellFailed = (report) => {
+  for (const { name, message, assertionResults } of report?.testResults ?? []) {
+    const file = relative(root, name);
+    const failed = assertionResults.filter((test) => test.status === 'failed');
+    for (const test of failed) {
+      console.log(`FAIL ${file} > ${test.fullName}: ${firstLine(test.failureMessages[0])}`);
+    }
+    if (message && failed.length === 0) console.log(`FAIL ${file}: ${firstLine(message)}`);
+  }
+};
+
+const firstLine = (text = '') => text.split('\n', 1)[0];
+
+/** One run of vitest: how many tests passed and failed, and what there is to say of them. */
 const vitest = async (node, args) => {
   const folder = mkdtempSync(join(tmpdir(), 'baton-test-'));
   const report = join(folder, 'report.json');
@@ -78,11 +92,12 @@ const vitest = async (node, args) => {
     process.env.BATON_SKIPPED_FAILS === undefined ? 0 : (counts?.numPendingTests ?? 0);
   if (skipped > 0) console.log(`${skipped} tests did not run`);
   const failed = broken + skipped;
-  return { passed, failed };
+  return { passed, failed, tell: () => tellFailed(counts) };
 };
 
 /** Closes with the line that adds everything up, and gives the exit status. */
-const close = ({ passed, failed }) => {
+const close = ({ passed, failed, tell }) => {
+  tell?.();
   console.log(`${passed} passed, ${failed} failed`);
   return failed === 0 ? 0 : 1;
 };
@@ -97,7 +112,11 @@ const simulate = async (node, schedules) =>
     ? { passed: 1, failed: 0 }
     : { passed: 0, failed: 1 };
 
-const sum = (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed });
+const sum = (a, b) => ({
+  passed: a.passed + b.passed,
+  failed: a.failed + b.failed,
+  tell: a.tell,
+});
 
 /** The README's test command: every test of vitest, then fresh schedules of the simulator. */
 const test = async (node, args) => {
