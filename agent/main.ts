@@ -88,15 +88,16 @@ function refuse(lines: readonly string[]): void {
   process.exitCode = 2;
 }
 
-function endOnSignals(agent: Agent, log: ServiceLog, stopping: () => void): void {
+/** From the start on: an end that comes before the agent runs waits until it can be orderly. */
+function endOnSignals(starting: Promise<Agent>, log: ServiceLog, stopping: () => void): void {
   let ending = false;
   const end = (signal: 'SIGTERM' | 'SIGINT' | 'SIGHUP'): void => {
     if (ending) process.exit(1);
     ending = true;
     stopping();
     log.info({ signal }, `received ${signal}`);
-    agent
-      .stop(signal === 'SIGHUP' ? 'restart' : 'shutdown')
+    starting
+      .then((agent) => agent.stop(signal === 'SIGHUP' ? 'restart' : 'shutdown'))
       .then(() => process.exit(0))
       .catch((error: unknown) => fail(log, error));
   };
@@ -120,8 +121,9 @@ async function run(started: Extract<StartUp, { ok: true }>): Promise<void> {
   process.on('unhandledRejection', (error) => fail(log, error));
   const notify = serviceNotify(ports, place.environment);
   try {
-    const agent = await runAgent(place, { connect, addFindings });
-    endOnSignals(agent, log, () => notify.stopping());
+    const starting = runAgent(place, { connect, addFindings });
+    endOnSignals(starting, log, () => notify.stopping());
+    await starting;
     notify.ready();
     log.info({ version, node: place.self.name, boot_id: place.bootId }, 'baton-agent runs');
   } catch (error) {

@@ -66,20 +66,13 @@ else {
     process.exit(exitStatus.failed);
   });
   const memory = () => memoryFigures(files.read('/proc/self/status'));
-  const coordinator = await startCoordinator({ settings, keys, clock, log, memory }).catch(
+  const starting = startCoordinator({ settings, keys, clock, log, memory }).catch(
     (error: unknown) => {
       if (!isBatonError(error) || error.kind === 'invariant') throw error;
       return fail(exitStatus.failed, [error.message]);
     },
   );
-  const { port, readerPort } = coordinator;
-  log.info(
-    { node: settings.node.name, port, readerPort, version },
-    `the coordinator on ${settings.node.name} listens on port ${port}` +
-      (readerPort === null ? '' : `, for readers on this machine on port ${readerPort}`),
-  );
-  notify.ready();
-
+  // From here on, not once it listens: an end that comes during the start is an end too.
   let ending = false;
   const end = (signal: string): void => {
     // A second signal means that somebody does not want to wait.
@@ -89,8 +82,18 @@ else {
     notify.stopping();
     notify.close();
     clock.in(CLOSE_LIMIT, () => process.exit(exitStatus.stopped));
-    void coordinator.close().then(() => process.exit(exitStatus.stopped));
+    void starting
+      .then((coordinator) => coordinator.close())
+      .then(() => process.exit(exitStatus.stopped));
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
+
+  const { port, readerPort } = await starting;
+  log.info(
+    { node: settings.node.name, port, readerPort, version },
+    `the coordinator on ${settings.node.name} listens on port ${port}` +
+      (readerPort === null ? '' : `, for readers on this machine on port ${readerPort}`),
+  );
+  notify.ready();
 }

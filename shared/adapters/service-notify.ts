@@ -12,6 +12,7 @@ import type { Processes } from '../ports/processes.ts';
 import { type Duration, milliseconds, seconds } from '../time/duration.ts';
 
 export interface ServiceNotify {
+  /** Once it serves, and feeds the watchdog from then on; nothing after `stopping`. */
   ready(): void;
   stopping(): void;
   close(): void;
@@ -27,6 +28,7 @@ export function serviceNotify(
   const wanted = environment.NOTIFY_SOCKET !== undefined;
   const period = watchdogPeriod(environment.WATCHDOG_USEC);
   let timer: TimerHandle | null = null;
+  let ending = false;
 
   const say = (...words: string[]): void => {
     if (!wanted) return;
@@ -41,10 +43,14 @@ export function serviceNotify(
 
   return {
     ready() {
+      if (ending) return;
       say('--ready');
       if (wanted) feed();
     },
-    stopping: () => say('STOPPING=1'),
+    stopping() {
+      ending = true;
+      say('STOPPING=1');
+    },
     close: () => timer?.cancel(),
   };
 }

@@ -44,6 +44,14 @@ test.each([
   expect(words).toEqual(['--ready']);
 });
 
+test('a daemon that is stopped in the midst of its start never says that it is ready', () => {
+  const { words, clock, notify } = told(unit);
+  notify.stopping();
+  notify.ready();
+  clock.advance(seconds(60));
+  expect(words).toEqual(['STOPPING=1']);
+});
+
 test('without systemd nothing is said', () => {
   const { words, clock, notify } = told({ WATCHDOG_USEC: unit.WATCHDOG_USEC });
   notify.ready();

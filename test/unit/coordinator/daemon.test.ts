@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { generateClusterKey } from '../../../shared/crypto/key-file.ts';
+import { endBeforeListening, preload } from '../shell/agent-rig.ts';
 import { eventually } from './broker-rig.ts';
 
 const main = join(import.meta.dirname, '../../../coordinator/main.ts');
@@ -59,10 +60,12 @@ interface Daemon {
   stderr(): string;
 }
 
-const start = (...args: readonly string[]): Daemon => {
+const start = (...args: readonly string[]): Daemon => startWith([process.execPath], ...args);
+
+const startWith = ([program = '', ...words]: string[], ...args: readonly string[]): Daemon => {
   const environment = { ...process.env };
   delete environment.NOTIFY_SOCKET;
-  const child = spawn(process.execPath, [main, ...args], { env: environment });
+  const child = spawn(program, [...words, main, ...args], { env: environment });
   children.push(child);
   let [stdout, stderr] = ['', ''];
   child.stdout.on('data', (chunk) => {
@@ -119,6 +122,15 @@ describe('baton-coordinator', () => {
     daemon.child.kill('SIGTERM');
     expect(await daemon.ended).toBe(0);
     await closed;
+    expect(daemon.stdout()).toContain('SIGTERM: the coordinator ends');
+    expect(daemon.stderr()).toBe('');
+  });
+
+  it('ends with status 0 on a SIGTERM that comes before it listens (BUGS 89)', async () => {
+    const early = preload(endBeforeListening);
+    const file = settingsFile(await freePort(), await freePort());
+    const daemon = startWith([...early, process.execPath], '--settings', file);
+    expect(await daemon.ended).toBe(0);
     expect(daemon.stdout()).toContain('SIGTERM: the coordinator ends');
     expect(daemon.stderr()).toBe('');
   });

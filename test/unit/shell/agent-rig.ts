@@ -98,6 +98,15 @@ export const preload = (script: string): string[] => [
   `NODE_OPTIONS=--import data:text/javascript,${encodeURIComponent(script)}`,
 ];
 
+/** A script for `preload`: SIGTERM in the midst of the start, as a machine that goes down sends. */
+export const endBeforeListening = `import { Server } from 'node:net';
+  const real = Server.prototype.listen;
+  Server.prototype.listen = function (...given) {
+    Server.prototype.listen = real;
+    process.kill(process.pid, 'SIGTERM');
+    return real.apply(this, given);
+  };`;
+
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 export function makeRig(options: RigOptions): Rig {

@@ -9,7 +9,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
-import { makeRig, preload, quick, type Rig } from './agent-rig.ts';
+import { endBeforeListening, makeRig, preload, quick, type Rig } from './agent-rig.ts';
 
 const project = join(import.meta.dirname, '../../..');
 let folder = '';
@@ -111,6 +111,14 @@ test.each([
   },
   180_000,
 );
+
+test('a SIGTERM in the midst of the start is an orderly end (BUGS 89)', async () => {
+  const one = makeRig({ names: ['a', 'b'], within: () => preload(endBeforeListening) });
+  rig = one;
+  const agent = one.start('a');
+  expect(await once(agent, 'exit')).toEqual([0, null]);
+  expect(readFileSync(one.node('a').log, 'utf8')).toContain('received SIGTERM');
+});
 
 const deadline = (one: Rig, node: string): number =>
   Number(
