@@ -1,17 +1,9 @@
 /** To whom a holder gives its role when its machine is switched off in order (DESIGN section 5). */
 import { describe, expect, it } from 'vitest';
-import {
-  CoreCluster,
-  move,
-  type NodeOptions,
-  servingCluster,
-  since,
-} from '../../golden/core-cluster.ts';
+import { CoreCluster, move, servingCluster, since } from '../../golden/core-cluster.ts';
 
 const shutdown = { kind: 'stopping', why: 'shutdown' } as const;
 const five = { a: {}, b: {}, c: {}, d: {}, e: {} };
-
-const serving = (nodes: Record<string, NodeOptions>) => servingCluster(nodes);
 
 function until(cluster: CoreCluster, there: () => boolean): void {
   for (let ms = 0; ms < 40_000 && !there(); ms += 1) cluster.run(1);
@@ -46,7 +38,7 @@ function switchOff(cluster: CoreCluster, name: string, ...receivers: string[]): 
 
 /** a is being switched off; b, the only receiver, is silent after its start. */
 function waiting(): CoreCluster {
-  const cluster = serving({ a: {}, b: {}, w: { eligible: false } });
+  const cluster = servingCluster({ a: {}, b: {}, w: { eligible: false } });
   cluster.powerOff('b');
   cluster.run(1000);
   cluster.boot('b');
@@ -80,7 +72,7 @@ describe('a holder that is switched off', () => {
   });
 
   it('waits for nobody who is not there (66)', () => {
-    const cluster = serving({ a: {}, b: {}, w: { eligible: false } });
+    const cluster = servingCluster({ a: {}, b: {}, w: { eligible: false } });
     cluster.powerOff('b');
     cluster.run(7000);
     cluster.give('a', shutdown);
@@ -88,7 +80,7 @@ describe('a holder that is switched off', () => {
   });
 
   it('waits for no longer than a silence and five rounds (66)', () => {
-    const cluster = serving({ a: {}, b: {}, w: { eligible: false } });
+    const cluster = servingCluster({ a: {}, b: {}, w: { eligible: false } });
     // It is there, and never answers a round.
     cluster.passes = (from, to, { kind }) =>
       from !== 'b' || to !== 'a' || !['promise', 'accept'].includes(kind);
@@ -105,7 +97,7 @@ describe('a holder that is switched off', () => {
   });
 
   it('looks again for a receiver once its server has stopped (66)', () => {
-    const cluster = serving({ a: {}, b: {}, w: { eligible: false } });
+    const cluster = servingCluster({ a: {}, b: {}, w: { eligible: false } });
     cluster.powerOff('b');
     cluster.run(6000);
     cluster.boot('b');
@@ -120,7 +112,7 @@ describe('a holder that is switched off', () => {
   });
 
   it.each([0, 100, 2000])('passes over whoever leaves, %s ms after that began (67)', (later) => {
-    const cluster = serving(five);
+    const cluster = servingCluster(five);
     cluster.setDatastore('b', { lineageEpoch: 1, revision: 500, clean: true, source: 'replica' });
     cluster.run(3000);
     cluster.give('b', shutdown);
@@ -132,7 +124,7 @@ describe('a holder that is switched off', () => {
   });
 
   it('is not moved to whoever leaves (67)', () => {
-    const cluster = serving(five);
+    const cluster = servingCluster(five);
     cluster.give('b', shutdown);
     cluster.run(100);
     cluster.give('a', move('b'));
@@ -147,7 +139,7 @@ describe('a holder that is switched off', () => {
   it.each(sooner)(
     'takes in who returned %s ms ago, for its list is itself alone (68)',
     (earlier) => {
-      const cluster = serving({ a: {}, b: {}, c: {} });
+      const cluster = servingCluster({ a: {}, b: {}, c: {} });
       switchOff(cluster, 'b');
       switchOff(cluster, 'c');
       cluster.run(10_000);
@@ -164,7 +156,7 @@ describe('a holder that is switched off', () => {
   );
 
   it('hands over to the next one when the first does not take the last revisions (69)', () => {
-    const cluster = serving({ a: {}, b: {}, c: {} });
+    const cluster = servingCluster({ a: {}, b: {}, c: {} });
     cluster.failing.add('a send_last_revisions');
     cluster.give('a', shutdown);
     until(cluster, () => cluster.steps('a').includes('send_last_revisions'));
@@ -175,7 +167,7 @@ describe('a holder that is switched off', () => {
   });
 
   it('tries each once, then goes (69)', () => {
-    const cluster = serving({ a: {}, b: {}, c: {} });
+    const cluster = servingCluster({ a: {}, b: {}, c: {} });
     cluster.failing.add('a send_last_revisions');
     cluster.give('a', shutdown);
     cluster.run(500);
@@ -186,7 +178,7 @@ describe('a holder that is switched off', () => {
   });
 
   it('passes over by name, whoever is ahead meanwhile (69)', () => {
-    const cluster = serving(five);
+    const cluster = servingCluster(five);
     cluster.failing.add('a send_last_revisions');
     cluster.stepTakes = 1000;
     cluster.give('a', shutdown);
