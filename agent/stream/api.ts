@@ -285,7 +285,10 @@ export interface ReceiverProgress {
   /** Last acknowledged; only rows of a usable replica count (a copy under way does not). */
   readonly position: StreamPosition;
   readonly lagRevisions: number;
-  /** Age of the oldest unacknowledged batch, or the last round trip when there is none. */
+  /**
+   * Age of the oldest unacknowledged batch, or the last round trip when there is none. Until the
+   * first usable position: since the link stands, or since its copy was begun anew.
+   */
   readonly lagMilliseconds: number;
   /** Result of the last comparison of the live state. */
   readonly digest: 'equal' | 'different' | 'unknown';

@@ -61,6 +61,8 @@ export class SenderSession {
   readonly outbox: Outbox;
   readonly #host: SessionHost;
   #phase: ReceiverProgress['phase'] = 'greeting';
+  /** The link or its copy began then, and nothing that can be used is acknowledged yet. */
+  #uselessSince: number | null;
   #closed = false;
   #greetings = 0;
   /** A greeting that came before the server had made its datastore. */
@@ -81,6 +83,7 @@ export class SenderSession {
   constructor(connection: FrameConnection, host: SessionHost) {
     this.connection = connection;
     this.#host = host;
+    this.#uselessSince = host.clock.monotonicMilliseconds();
     this.outbox = new Outbox(connection, () => host.guard(() => this.pump()));
     connection.onClose(() => this.#ended());
     connection.onFrame((frame) => host.guard(() => this.#receive(frame)));
@@ -101,15 +104,17 @@ export class SenderSession {
   /** Shapes as in `ReceiverProgress`. */
   progress(): ReceiverProgress {
     const { clock, batches, source } = this.#host;
+    const now = clock.monotonicMilliseconds();
     const oldest = this.#unacknowledged[0];
-    const age = oldest === undefined ? null : clock.monotonicMilliseconds() - oldest.at;
+    const age = oldest === undefined ? null : now - oldest.at;
+    const since = this.#uselessSince;
     return {
       node: this.connection.peer,
       connected: !this.#closed,
       phase: this.#phase,
       position: this.#position,
       lagRevisions: revisionsBetween(source.lineage(), this.#position.revision, batches.head),
-      lagMilliseconds: age ?? this.#roundTrip,
+      lagMilliseconds: since === null ? (age ?? this.#roundTrip) : now - since,
       digest: this.#digest,
     };
   }
@@ -238,6 +243,7 @@ export class SenderSession {
 
   #begin(cursor: number, markAtStart: number | null): void {
     this.#phase = markAtStart === null ? 'copying' : 'streaming';
+    if (markAtStart === null) this.#uselessSince ??= this.#host.clock.monotonicMilliseconds();
     this.#cursor = cursor;
     this.#markAtStart = markAtStart;
     this.#sentMark = -1;
@@ -318,6 +324,7 @@ export class SenderSession {
     if (answered === undefined) return;
     this.#roundTrip = this.#host.clock.monotonicMilliseconds() - answered.at;
     this.#position = { lineageEpoch: ack.lineage_epoch, revision: ack.revision };
+    if (this.#phase !== 'copying' && ack.revision > 0) this.#uselessSince = null;
     this.#host.acknowledged(this, this.#roundTrip);
     this.pump();
   }

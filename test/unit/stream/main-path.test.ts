@@ -46,6 +46,21 @@ test('how far a receiver is behind is told in revisions and in milliseconds', as
   await until(() => behind()?.lagRevisions === 0);
 });
 
+test('a receiver that has acknowledged nothing is behind since its link stands', async () => {
+  const master = node('pi1');
+  await master.promote(1, 'none', false);
+  master.kine.put('/registry/x', 'x');
+  const receiver = node('pi2');
+  const before = performance.now();
+  receiver.follow(master, 1);
+  const behind = () => master.sender?.receivers()[0];
+  // Its greeting is lost on the way.
+  rig.network.last().dialler.tamper = () => null;
+  await until(() => (behind()?.lagMilliseconds ?? 0) > 30);
+  expect(behind()).toMatchObject({ phase: 'greeting', position: { revision: 0 } });
+  expect(behind()?.lagMilliseconds).toBeLessThanOrEqual(performance.now() - before);
+});
+
 test('a change that nobody was woken for is sent with the next sign of life', async () => {
   const master = node('pi1');
   master.deaf = true;
