@@ -233,12 +233,14 @@ describe.runIf(process.platform === 'linux').each([
 
 test('a stop that systemd cannot begin yet reaches the server all the same', async () => {
   openLease();
-  const file = join(directory, 'told');
-  const server = `trap 'echo told >${file}; exit' TERM; while :; do sleep 0.05; done`;
-  const manager = systemctl({ server });
+  const [file, up] = [join(directory, 'told'), join(directory, 'up')];
+  const waits = 'while :; do sleep 0.05; done';
+  const manager = systemctl({ server: `trap 'echo told >${file}; exit' TERM; : >${up}; ${waits}` });
   managers.push(manager);
   await manager.start('server');
   pids.push(pidOf());
+  // Started is what has a process; only one that has come to its trap can tell of a signal.
+  while (!existsSync(up)) await new Promise<void>((go) => clock.in(milliseconds(10), go));
   writeFileSync(join(directory, 'k3s.service.queued'), '');
   expect(await manager.stop('server', milliseconds(20_000))).toEqual({ ok: true });
   expect(readFileSync(file, 'utf8')).toBe('told\n');
