@@ -14,7 +14,7 @@ import { pipeline } from 'node:stream';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { BatonError } from '../errors/baton-error.ts';
 import type { Clock } from '../ports/clock.ts';
-import { type Duration, milliseconds } from '../time/duration.ts';
+import { seconds } from '../time/duration.ts';
 import type { BrokerAddress } from './mqtt-bus-link.ts';
 import { type PskCredentials, pskClientOptions } from './mqtt-tls.ts';
 
@@ -26,8 +26,6 @@ export interface ReaderRelayOptions {
   readonly key: Uint8Array;
   readonly brokers: readonly BrokerAddress[];
   readonly clock: Clock;
-  /** How long one coordinator may take to answer; default 3 s. */
-  readonly dialTimeout?: Duration;
 }
 
 export interface ReaderRelay {
@@ -37,12 +35,13 @@ export interface ReaderRelay {
 
 /** Readers at once; each costs a TLS connection. */
 const READER_LIMIT = 8;
+/** How long one coordinator may take to answer. */
+const DIAL_LIMIT = seconds(3);
 
 const dial = (
   broker: BrokerAddress,
   credentials: PskCredentials,
   clock: Clock,
-  timeout: Duration,
 ): Promise<TLSSocket | null> =>
   new Promise((resolve) => {
     const socket = tlsConnect({
@@ -50,7 +49,7 @@ const dial = (
       host: broker.host,
       port: broker.port,
     });
-    const limit = clock.in(timeout, () => socket.destroy());
+    const limit = clock.in(DIAL_LIMIT, () => socket.destroy());
     socket.once('secureConnect', () => {
       limit.cancel();
       resolve(socket);
@@ -67,12 +66,11 @@ const dial = (
 export const openReaderRelay = async (options: ReaderRelayOptions): Promise<ReaderRelay> => {
   const { at, node, key, brokers, clock } = options;
   const credentials = { identity: `reader@${node}`, key };
-  const timeout = options.dialTimeout ?? milliseconds(3000);
   const open = new Set<Socket>();
 
   const carry = async (reader: Socket): Promise<void> => {
     for (const broker of brokers) {
-      const upstream = await dial(broker, credentials, clock, timeout);
+      const upstream = await dial(broker, credentials, clock);
       if (upstream === null) continue;
       open.add(upstream);
       upstream.once('close', () => open.delete(upstream));

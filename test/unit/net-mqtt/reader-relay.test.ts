@@ -1,10 +1,10 @@
 /** People read baton/# on a node without a coordinator: carried to one that answers. */
 import { createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../shared/adapters/system-clock.ts';
 import type { BrokerAddress } from '../../../shared/net/mqtt-bus.ts';
 import { openReaderRelay, type ReaderRelay } from '../../../shared/net/reader-relay.ts';
-import { milliseconds } from '../../../shared/time/duration.ts';
+import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
+import { seconds } from '../../../shared/time/duration.ts';
 import { type BrokerRig, brokerRig, eventually, testKey } from '../coordinator/broker-rig.ts';
 import {
   connectPacket,
@@ -33,11 +33,13 @@ const openRig = async (): Promise<BrokerRig> => {
   return rig;
 };
 
-const openRelay = async (brokers: readonly BrokerAddress[], key = testKey('pi3')) => {
+/** Time stands still unless a test lets it pass: a busy machine never makes a dial too slow. */
+const openRelay = async (
+  brokers: readonly BrokerAddress[],
+  { key = testKey('pi3'), clock = fakeClock() } = {},
+) => {
   const at = { host: '127.0.0.1', port: 0 };
-  const dialTimeout = milliseconds(300);
-  const clock = systemClock();
-  const relay = await openReaderRelay({ at, node: 'pi3', key, brokers, clock, dialTimeout });
+  const relay = await openReaderRelay({ at, node: 'pi3', key, brokers, clock });
   relays.push(relay);
   return relay;
 };
@@ -49,12 +51,13 @@ const reading = async (relay: ReaderRelay, filter = 'baton/#'): Promise<RawPeer>
   return reader;
 };
 
-/** A port on which connections are taken and nothing is ever said. */
-const muteServer = (): Promise<number> =>
+/** A port on which connections are taken and nothing is ever said; `taken` is called for each. */
+const muteServer = (taken: () => void): Promise<number> =>
   new Promise((resolve) => {
     const server = createServer((socket) => {
       socket.on('error', () => {});
       socket.resume();
+      taken();
     }).listen(0, '127.0.0.1', () => {
       servers.push(server);
       const bound = server.address();
@@ -67,11 +70,12 @@ describe('the relay for readers', () => {
     const rig = await openRig();
     const gone = await brokerRig();
     await gone.close();
-    const relay = await openRelay([
-      broker('gone', gone.broker.port),
-      broker('mute', await muteServer()),
-      broker('pi1', rig.broker.port),
-    ]);
+    const clock = fakeClock();
+    const mute = await muteServer(() => clock.advance(seconds(3)));
+    const relay = await openRelay(
+      [broker('gone', gone.broker.port), broker('mute', mute), broker('pi1', rig.broker.port)],
+      { clock },
+    );
     rig.broker.publish('baton/cluster/master', 'pi1', { retain: true });
     const reader = await reading(relay);
     await eventually('the retained value', () => reader.text().includes('baton/cluster/masterpi1'));
@@ -109,7 +113,8 @@ describe('the relay for readers', () => {
   it('closes readers when no coordinator answers or the key is wrong', async () => {
     const rig = await openRig();
     const addresses = [broker('pi1', rig.broker.port)];
-    for (const relay of [await openRelay([]), await openRelay(addresses, testKey('wrong'))]) {
+    const key = testKey('wrong');
+    for (const relay of [await openRelay([]), await openRelay(addresses, { key })]) {
       const reader = await reading(relay);
       await eventually('the close', () => reader.isClosed());
     }
@@ -122,7 +127,7 @@ describe('the relay for readers', () => {
       node: 'pi3',
       key: testKey('pi3'),
       brokers: [],
-      clock: systemClock(),
+      clock: fakeClock(),
     });
     await expect(second).rejects.toMatchObject({
       code: 'port-in-use',
