@@ -16,7 +16,7 @@ import {
   stoppingProcesses,
 } from './nft-namespaces.ts';
 
-const PATIENT = { timeout: 20_000, interval: 20 };
+const PATIENT = { timeout: 120_000, interval: 20 };
 const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 describe.runIf(mayMakeNamespaces)('nft and the kernel', () => {
@@ -32,6 +32,19 @@ describe.runIf(mayMakeNamespaces)('nft and the kernel', () => {
   const answered = (from: Client) => {
     const before = place.answers(from);
     return expect.poll(() => place.answers(from), PATIENT).toBeGreaterThan(before);
+  };
+
+  /**
+   * Renewed until somebody is let through: a busy machine may need several leases for that, and a
+   * held connection that the gate has cut tries again at growing intervals.
+   */
+  const letThrough = (from: Client, lease: Duration) => {
+    const before = place.answers(from);
+    const look = () => {
+      allow(lease);
+      return place.answers(from);
+    };
+    return expect.poll(look, { ...PATIENT, interval: 250 }).toBeGreaterThan(before);
   };
 
   /** Those that were on their way to this process are through, and no more come. */
@@ -62,9 +75,8 @@ describe.runIf(mayMakeNamespaces)('nft and the kernel', () => {
 
   test('shut, open for a lease and shut by the kernel alone; loopback always passes', async () => {
     await answered('loopback');
-    expect(place.answers('cable')).toBe(0);
-    allow(seconds(3));
-    await answered('cable');
+    await silent('cable');
+    await letThrough('cable', seconds(3));
     await expect.poll(open, PATIENT).toBe(false);
     await silent('cable');
     await answered('loopback');
@@ -72,22 +84,22 @@ describe.runIf(mayMakeNamespaces)('nft and the kernel', () => {
   });
 
   test('an established connection gets no more answers than a new one', async () => {
-    allow(seconds(3));
-    await answered('held');
+    await letThrough('held', seconds(3));
     await expect.poll(open, PATIENT).toBe(false);
     await silent('held');
     // This is what rules that spare it would do.
-    allow(seconds(5));
-    await answered('held');
     for (const chain of ['input', 'output']) {
       place.nft(`insert rule inet baton ${chain} ct state established accept`);
     }
+    // Only these make the kernel follow connections: it must see this one go both ways.
+    await letThrough('held', seconds(5));
     await expect.poll(open, PATIENT).toBe(false);
     await pause(1000);
     await answered('held');
   });
 
   test('a line that comes after the deadline lets no packet through', async () => {
+    await silent('cable');
     const before = place.answers('cable');
     processes.stopBefore('add element inet baton lease');
     allow(seconds(2));
@@ -100,18 +112,19 @@ describe.runIf(mayMakeNamespaces)('nft and the kernel', () => {
       await pause(50);
     }
     expect(place.answers('cable')).toBe(before);
-    expect(gate.problem()).toMatch(/refused/);
+    await expect.poll(gate.problem, PATIENT).toMatch(/refused/);
   });
 
   test('frozen before the ticket, it opens only for what is left after that', async () => {
+    await silent('cable');
     processes.stopBefore('add element inet baton ticket');
-    const deadline = after(now(), seconds(4));
+    const deadline = after(now(), seconds(8));
     gate.allow(deadline);
-    await pause(2000);
+    await pause(4000);
     process.kill(processes.pid, 'SIGCONT');
     await answered('cable');
     const [, expires] = /expires (?:(\d)s)?/.exec(elements(place)) ?? [];
-    expect(Number(expires ?? 0)).toBeLessThan(2);
+    expect(Number(expires ?? 0)).toBeLessThan(4);
     await expect.poll(open, PATIENT).toBe(false);
   });
 
@@ -133,7 +146,7 @@ describe.runIf(mayMakeNamespaces)('nft and the kernel', () => {
     await expect.poll(open, PATIENT).toBe(true);
     const old = processes.pid;
     const isKept = () => processes.signal(old, 'probe');
-    for (let round = 0; round < 5000 && isKept(); round += 1) {
+    while (isKept()) {
       allow(seconds(60));
       await pause(2);
     }
@@ -143,7 +156,7 @@ describe.runIf(mayMakeNamespaces)('nft and the kernel', () => {
     gate.shut();
     await expect.poll(open, PATIENT).toBe(false);
     expect(gate.problem()).toBeNull();
-  }, 60_000);
+  });
 
   test('a table that somebody removed comes back with the next renewal', async () => {
     allow(seconds(9));
@@ -171,9 +184,7 @@ describe.runIf(mayMakeNamespaces)('nft and the kernel', () => {
 
   test('where none is wanted the old one goes, and with it what it dropped', async () => {
     const where = { processes, now, command: place.command };
-    const before = place.answers('cable');
-    await pause(200);
-    expect(place.answers('cable')).toBe(before);
+    await silent('cable');
     expect(await removeGate(where)).toBeNull();
     await answered('cable');
     expect(await removeGate(where)).toBeNull();
