@@ -7,7 +7,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -46,6 +48,9 @@ export const quick = {
   retire_after_ms: 60_000,
   sit_out_ms: 5000,
 };
+
+/** For stories in which nobody is to lose a lease, and a start on a busy machine takes seconds. */
+export const patient = { ...quick, lease_duration_ms: 12_000, fence_after_ms: 9000 };
 
 export interface RigNode {
   readonly name: string;
@@ -119,6 +124,8 @@ class LoopbackRig implements Rig {
   readonly #options: RigOptions;
   readonly #agents = new Map<string, ChildProcess>();
   readonly #coordinators = new Map<string, ChildProcess>();
+  /** All that were started, those that another one of their name has followed too. */
+  readonly #children: ChildProcess[] = [];
 
   constructor(options: RigOptions) {
     this.#options = options;
@@ -180,7 +187,7 @@ class LoopbackRig implements Rig {
       said = answer?.text ?? 'no answer';
       return answer?.ok === true ? answer : null;
     };
-    await this.until('a planned move', 30_000, asked).catch((error: unknown) => {
+    await this.until('a planned move', 60_000, asked).catch((error: unknown) => {
       throw new Error(`${from} does not move to ${to}: ${said}`, { cause: error });
     });
   }
@@ -240,10 +247,12 @@ class LoopbackRig implements Rig {
   }
 
   async close(): Promise<void> {
+    // Whoever still lives may start another server: first all of them, then what they left.
+    for (const child of this.#children) child.kill('SIGKILL');
+    await Promise.all(this.#children.map(ended));
     for (const { name } of this.nodes) this.crash(name);
-    for (const child of this.#coordinators.values()) child.kill('SIGKILL');
-    await pause(50);
-    rmSync(this.root, { recursive: true, force: true });
+    // A server that is just dying may be making a file.
+    rmSync(this.root, { recursive: true, force: true, maxRetries: 50, retryDelay: 20 });
   }
 
   #spawn(name: string, file: string, settings: string, log: string): ChildProcess {
@@ -253,16 +262,23 @@ class LoopbackRig implements Rig {
     const before = within?.(name, this.node(name).directory) ?? [];
     const words = [...before, process.execPath, ...nodeFlags, ...further, program];
     const [command = '', ...rest] = words;
-    return spawn(command, [...rest, '--settings', settings], {
+    const child = spawn(command, [...rest, '--settings', settings], {
       stdio: ['ignore', output, output],
       env: { ...process.env, MALLOC_ARENA_MAX: '1' },
     });
+    closeSync(output);
+    this.#children.push(child);
+    return child;
   }
 
   #ask(name: string, request: unknown): Promise<unknown> {
     return askSocket(join(this.node(name).directory, 'run/control.sock'), request);
   }
 }
+
+const ended = async (child: ChildProcess): Promise<void> => {
+  if (child.exitCode === null && child.signalCode === null) await once(child, 'exit');
+};
 
 function pidIn(directory: string, name: string): number | null {
   try {
@@ -346,7 +362,7 @@ function askSocket(path: string, request: unknown): Promise<unknown> {
   return new Promise((resolve) => {
     let text = '';
     const socket = connect(path);
-    socket.setTimeout(5000, () => socket.destroy());
+    socket.setTimeout(30_000, () => socket.destroy());
     socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`));
     socket.on('data', (chunk: Buffer) => {
       text += chunk.toString('utf8');

@@ -100,7 +100,7 @@ async function written(one: Rig, master: string, receivers: readonly string[]): 
     revisions.push(await write(one.node(master), `before-${count}`));
   }
   const newest = Math.max(...revisions);
-  await one.until('the receivers hold every row', 30_000, async () => {
+  await one.until('the receivers hold every row', 60_000, async () => {
     const held = await Promise.all(receivers.map((name) => one.report(name)));
     return held.every((report) => (report?.revision ?? 0) >= newest) ? held : null;
   });
@@ -134,7 +134,7 @@ test.each(fullDisks)(
 
     await one.move(from, 'full');
     const said = (): string => readFileSync(one.node('full').log, 'utf8');
-    await one.until('the promotion on the full disk fails', 30_000, async () =>
+    await one.until('the promotion on the full disk fails', 60_000, async () =>
       /gives the role back: install_datastore failed.*(disk|space)/.test(said()) ? true : null,
     );
     const next = await one.serving(60_000, 'full');
@@ -143,7 +143,7 @@ test.each(fullDisks)(
     // It goes on receiving: what it held is as it was.
     await follows(one, 'full', next.epoch);
   },
-  180_000,
+  600_000,
 );
 
 test.runIf(canMount)(
@@ -164,7 +164,7 @@ test.runIf(canMount)(
     small = last;
     one.crash(small, { reboot: true });
     one.start(small);
-    await one.until('it says so', 30_000, async () => {
+    await one.until('it says so', 60_000, async () => {
       const report = await one.report(small);
       const told = report?.findings.some(({ code }) => code === 'replica-failed') ?? false;
       return told && report?.phase === 'following' ? report : null;
@@ -174,7 +174,7 @@ test.runIf(canMount)(
     expect(next.node, 'by two votes, one of them of the small one').toBe(other);
     expect(await countOf(one.node(other))).toBe(20);
   },
-  180_000,
+  600_000,
 );
 
 test.runIf(canMount)(
@@ -186,14 +186,14 @@ test.runIf(canMount)(
     });
     rig = one;
     one.start('alone');
-    const { findings } = await one.until('it says so', 30_000, async () => {
+    const { findings } = await one.until('it says so', 60_000, async () => {
       const report = await one.report('alone');
       return (report?.findings.length ?? 0) > 0 ? report : null;
     });
     const text = expect.stringMatching(/alone\/k3s: .*read-only.*ReadWritePaths=/);
     expect(findings[0]).toEqual({ code: 'read-only-file-system', text });
   },
-  60_000,
+  600_000,
 );
 
 test('an old server, a jumping clock and a changed token lose nothing', async () => {
@@ -216,7 +216,7 @@ test('an old server, a jumping clock and a changed token lose nothing', async ()
 
   // Somebody edits the token of the running master: no receiver may take it over.
   appendFileSync(join(one.node(master.node).directory, 'rancher/token'), 'x');
-  await one.until('a receiver refuses the archive', 30_000, async () => {
+  await one.until('a receiver refuses the archive', 60_000, async () => {
     const codes = (await one.report('jumps'))?.findings.map(({ code }) => code) ?? [];
     return codes.includes('token-mismatch') || codes.includes('archive-refused') ? codes : null;
   });
@@ -224,7 +224,7 @@ test('an old server, a jumping clock and a changed token lose nothing', async ()
   const last = await one.serving(60_000, master.node);
   expect(last.epoch).toBeGreaterThan(master.epoch);
   expect(await countOf(one.node(last.node))).toBe(20);
-}, 180_000);
+}, 600_000);
 
 function leaveOldServer(node: RigNode): void {
   mkdirSync(join(node.directory, 'k3s/server/db'), { recursive: true });
@@ -233,7 +233,7 @@ function leaveOldServer(node: RigNode): void {
 }
 
 const follows = (one: Rig, name: string, epoch: number): Promise<unknown> =>
-  one.until(`${name} follows with every row`, 30_000, async () => {
+  one.until(`${name} follows with every row`, 60_000, async () => {
     const report = await one.report(name);
     const { lineage_epoch: lineage = 0, phase = '' } = report ?? {};
     return phase === 'following' && lineage === epoch ? report : null;

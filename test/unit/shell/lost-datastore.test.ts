@@ -56,4 +56,4 @@ test('a damaged datastore beside an empty node is no reason to begin anew', asyn
   const again = await one.serving(60_000);
   expect(again.node).toBe(master.node);
   expect(again.revision).toBeGreaterThan(master.revision);
-}, 200_000);
+}, 600_000);
