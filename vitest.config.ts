@@ -6,8 +6,9 @@ export default defineConfig({
     include: ['test/{unit,contract,golden,tidy}/**/*.test.ts'],
     pool: 'threads',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // Against what hangs, no more: a machine may be busy with other things for minutes.
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     reporters: ['default'],
   },
 });

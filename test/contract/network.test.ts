@@ -81,7 +81,7 @@ const dial = async (
   purpose: LinkPurpose = 'lease',
   node = 'pi1',
 ): Promise<FrameConnection> => {
-  const connection = await network.dial({ node, host, port, purpose }, seconds(20));
+  const connection = await network.dial({ node, host, port, purpose }, seconds(60));
   afterwards(() => connection.close('the test is over'));
   return connection;
 };

@@ -48,7 +48,7 @@ const implementations: readonly [string, () => Subject][] = [
 describe.each(implementations)('%s', (_name, make) => {
   const run = (name: Name, options: Partial<Parameters<Processes['run']>[2]> = {}) => {
     const { processes, command } = make();
-    return processes.run(...command(name), { timeout: seconds(15), ...options });
+    return processes.run(...command(name), { timeout: seconds(120), ...options });
   };
 
   test('a program that fails is a result', async () => {
@@ -130,14 +130,14 @@ describe('system processes alone', () => {
 
   test('output beyond the limit is dropped and does not block the program', async () => {
     const args = ['-c', `head -c ${OUTPUT_LIMIT * 3} /dev/zero; echo done >&2`];
-    const result = await processes.run('/bin/sh', args, { timeout: seconds(15) });
+    const result = await processes.run('/bin/sh', args, { timeout: seconds(120) });
     expect(result.stdout.length).toBe(OUTPUT_LIMIT);
     expect(result.stderr).toBe('done\n');
   });
 
   test('a grandchild that holds the output open does not keep run waiting', async () => {
     const result = await processes.run('/bin/sh', ['-c', 'sleep 60 & echo $!'], {
-      timeout: seconds(15),
+      timeout: seconds(120),
     });
     const grandchild = Number(result.stdout);
     expect(processes.signal(grandchild, 'SIGKILL')).toBe(true);
@@ -162,7 +162,7 @@ describe('system processes alone', () => {
     const script = 'sleep 0 & echo $! ; exec sleep 30';
     const logFile = join(folder, 'zombie');
     const parent = shell(script, { logFile });
-    const patient = { timeout: 15_000 };
+    const patient = { timeout: 120_000 };
     await expect.poll(() => readFileSync(logFile, 'utf8'), patient).toMatch(/^\d+\n$/);
     const child = Number(readFileSync(logFile, 'utf8'));
     await expect.poll(() => processes.signal(child, 'probe'), patient).toBe(false);

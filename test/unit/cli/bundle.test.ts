@@ -12,7 +12,7 @@ const root = join(import.meta.dirname, '../../..');
 let folder = '';
 
 const node = (...args: string[]) =>
-  spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout: 20_000 });
+  spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8', timeout: 200_000 });
 
 beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'baton-bundle-'));

@@ -8,7 +8,7 @@ function offered(...line: readonly string[]): string[] {
   const ask = `COMP_CWORD=${line.length - 1}; _baton; printf '%s\\n' "\${COMPREPLY[@]}"`;
   const words = line.map((word) => `'${word}'`).join(' ');
   const text = [...script(), `COMP_WORDS=(${words})`, ask].join('\n');
-  const shell = spawnSync('bash', ['--norc', '-euc', text], { encoding: 'utf8', timeout: 10_000 });
+  const shell = spawnSync('bash', ['--norc', '-euc', text], { encoding: 'utf8', timeout: 100_000 });
   expect(shell.stderr).toBe('');
   return shell.stdout.split('\n').filter((word) => word !== '');
 }

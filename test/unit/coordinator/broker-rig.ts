@@ -55,7 +55,7 @@ export const brokerRig = async (overrides: Partial<BrokerOptions> = {}): Promise
 export const eventually = async <Value>(
   what: string,
   read: () => Value | null | undefined | false,
-  limitMs = 15_000,
+  limitMs = 120_000,
 ): Promise<Value> => {
   const until = performance.now() + limitMs;
   for (;;) {

@@ -176,11 +176,11 @@ test('an agent is ready once a server is, and waits for one as long as it takes'
     said += chunk;
   });
   try {
-    await expect.poll(() => said, { timeout: 10_000 }).toContain('Starting k3s agent');
+    await expect.poll(() => said, { timeout: 120_000 }).toContain('Starting k3s agent');
     await sleep(2500);
     expect(said).not.toContain('agent is up and running');
     running.add(spawnStandIn(join(folder, 'a'), port, 'secret'));
-    await expect.poll(() => said, { timeout: 10_000 }).toContain('agent is up and running');
+    await expect.poll(() => said, { timeout: 120_000 }).toContain('agent is up and running');
     agent.kill('SIGTERM');
     expect(await once(agent, 'exit')).toEqual([0, null]);
   } finally {

@@ -79,5 +79,5 @@ test.runIf(mayLoop)('a card that stalled goes on although its lab is gone', asyn
     thawCards(folder);
   }
   // The kernel gives the device back a moment later.
-  await waitFor('the end of the device', 5000, () => devices() === '');
+  await waitFor('the end of the device', 60_000, () => devices() === '');
 });

@@ -29,7 +29,7 @@ const start = async (node: string): Promise<number> => {
   children.push(child);
   await once(child.stdout as NodeJS.ReadableStream, 'data');
   const wanted = () => taggedProcesses(`${run}/${node}`).length === 3;
-  await waitFor('three processes', 10_000, wanted);
+  await waitFor('three processes', 60_000, wanted);
   return child.pid as number;
 };
 
@@ -58,7 +58,7 @@ test('memory and processor time of a process are read, of a dead one nothing', a
   expect(use?.cpuMs).toBeGreaterThan(0);
   const pid = await start('node1');
   await killTagged(`${run}/`);
-  await waitFor('the end', 5000, () => !isAlive(pid));
+  await waitFor('the end', 60_000, () => !isAlive(pid));
   expect(useOf(pid)).toBeNull();
 });
 

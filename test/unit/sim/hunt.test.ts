@@ -4,7 +4,7 @@ import { type Crew, hireCrew } from '../../sim/crew.ts';
 import { hunt, isProven } from '../../sim/mutants/hunt.ts';
 import { mutants } from '../../sim/mutants/table.ts';
 
-describe('a catch', { timeout: 120_000 }, () => {
+describe('a catch', { timeout: 600_000 }, () => {
   const mutant = mutants.find(({ name }) => name === 'epoch-not-from-a-majority');
   if (mutant === undefined) throw new Error('the mutant has another name now');
   const caughtWith = async (shipped: Crew) => {

@@ -72,7 +72,7 @@ const broken: readonly (readonly [RuleName, () => SimCore])[] = [
 ];
 
 describe('the judge', () => {
-  it.each(broken)('sees %s, and the shipped core keeps it', { timeout: 120_000 }, (rule, core) => {
+  it.each(broken)('sees %s, and the shipped core keeps it', { timeout: 600_000 }, (rule, core) => {
     const seen = new Set<string | undefined>();
     for (let seed = 1; seed <= 10; seed += 1) {
       const plan = makePlan(seed, { nodes: 3, profile: 'crashes' });

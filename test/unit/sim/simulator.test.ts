@@ -63,7 +63,7 @@ const trace = (seed: number): string => {
 };
 
 describe('a schedule', () => {
-  it('is the same for the same seed, to the letter', { timeout: 120_000 }, () => {
+  it('is the same for the same seed, to the letter', { timeout: 600_000 }, () => {
     for (const seed of [3, 4_000_000_007, 2 ** 40 + 11]) {
       expect(makePlan(seed, anything)).toEqual(makePlan(seed, anything));
       expect(trace(seed)).toBe(trace(seed));
@@ -71,7 +71,7 @@ describe('a schedule', () => {
     expect(trace(3)).not.toBe(trace(5));
   });
 
-  it('of every profile runs clean with the shipped core', { timeout: 120_000 }, () => {
+  it('of every profile runs clean with the shipped core', { timeout: 600_000 }, () => {
     for (const profile of Object.keys(profiles) as (keyof typeof profiles)[]) {
       const wishes = { nodes: null, profile };
       const batch = { first: 77_000, count: 2, wishes, stopAtFirst: false };
@@ -136,7 +136,7 @@ describe('a schedule', () => {
     expect(verdictOf(forgetsItsWord, [dies, heard])).toBeNull();
   });
 
-  it('of a core that never fences is caught, and shrinks', { timeout: 120_000 }, () => {
+  it('of a core that never fences is caught, and shrinks', { timeout: 600_000 }, () => {
     const wishes = { nodes: null, profile: 'fencing' } as const;
     const batch = { first: 1, count: 300, wishes, stopAtFirst: true };
     const { failures } = runBatch(batch, neverFences);
@@ -193,7 +193,7 @@ describe('aimed schedules', () => {
     }
   });
 
-  it('keep a message back until the end of the fault', { timeout: 120_000 }, () => {
+  it('keep a message back until the end of the fault', { timeout: 600_000 }, () => {
     const wishes = { nodes: null, profile: 'aimed', plot: 'old-epoch' } as const;
     let late = 0;
     for (let seed = 1; seed <= 10; seed += 1) {
@@ -212,7 +212,7 @@ describe('aimed schedules', () => {
 });
 
 describe('faults beyond the model', () => {
-  it('are counted with what contained them', { timeout: 120_000 }, () => {
+  it('are counted with what contained them', { timeout: 600_000 }, () => {
     const coverage = emptyCoverage();
     let violations = 0;
     let schedules = 0;

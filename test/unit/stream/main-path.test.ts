@@ -119,7 +119,7 @@ test('flush resolves once the receiver has everything, and fails by its limit', 
   receiver.follow(master, 1);
   await receiver.inStepWith(master);
   const revision = master.kine.put('/registry/x/last', 'last');
-  expect(await master.sender?.flush('pi2', seconds(10))).toEqual({ ok: true, revision });
+  expect(await master.sender?.flush('pi2', seconds(60))).toEqual({ ok: true, revision });
   expect(receiver.datastore.replica.position().revision).toBe(revision);
   receiver.receiver?.close();
   master.kine.put('/registry/x/never', 'never');

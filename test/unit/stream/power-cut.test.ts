@@ -24,7 +24,7 @@ import { KineServer } from './kine-server.ts';
 const ROWS = 60;
 const SAVED = 20;
 // Some thousand syncs of a real disk, which others may be using.
-vi.setConfig({ testTimeout: 180_000 });
+vi.setConfig({ testTimeout: 600_000 });
 const clock = systemClock();
 let folder = '';
 let boots = 0;
