@@ -8,7 +8,13 @@
  * Every message is QoS 0 in effect: sessions are never kept, so nothing queues for the absent.
  * Sources: DESIGN section 6; MQTT 3.1.1; facts measured on aedes 1.2.0, see the bounds below.
  */
-import { Aedes, type AuthenticateError, type Client, type ConnectPacket } from 'aedes';
+import {
+  Aedes,
+  type AedesPublishPacket,
+  type AuthenticateError,
+  type Client,
+  type ConnectPacket,
+} from 'aedes';
 import { BatonError, isBatonError } from '../../shared/errors/baton-error.ts';
 import { GuardedStream } from '../../shared/net/mqtt-guarded-stream.ts';
 import type { Clock } from '../../shared/ports/clock.ts';
@@ -23,7 +29,7 @@ import {
 import { NameWatch, type NameWatchEvents } from './name-watch.ts';
 import type { KnownNode, TransportKeys } from './parties.ts';
 import { RetainedLedger } from './retained-ledger.ts';
-import { retainInOrder } from './retained-order.ts';
+import { type RetainedNow, retainInOrder } from './retained-order.ts';
 import { bootIdOf, type Session, scopedClientId } from './session.ts';
 import { ToldOnce } from './told-once.ts';
 import { publishRefusal, subscribeRefusal } from './topic-rules.ts';
@@ -99,6 +105,7 @@ class AedesBroker implements Broker {
     bytes: brokerLimits.retainedBytes,
   });
   readonly #doors: Door[] = [];
+  #retained: RetainedNow = new Map();
   readonly #counts = { refusedPublishes: 0, refusedSubscribes: 0, skipped: 0, broken: 0 };
   #serial = 0;
 
@@ -119,7 +126,7 @@ class AedesBroker implements Broker {
   async open(): Promise<void> {
     const { at, readersAt, nodes, keys, log } = this.#options;
     await this.#aedes.listen();
-    retainInOrder(this.#aedes);
+    this.#retained = retainInOrder(this.#aedes);
     for (const [filter, handler] of Object.entries(this.#options.handlers ?? {})) {
       this.onMessage(filter, handler);
     }
@@ -189,7 +196,7 @@ class AedesBroker implements Broker {
       authorizePublish: (client, packet, done) => done(this.#publishing(client, packet)),
       authorizeSubscribe: (client, subscription, done) =>
         done(null, this.#maySubscribe(client, subscription.topic) ? subscription : null),
-      authorizeForward: (client, packet) => (this.#hasRoom(client, packet.retain) ? packet : null),
+      authorizeForward: (client, packet) => this.#forwarded(client, packet),
     });
     aedes.on('ping', (_packet, client) => this.#heard(client));
     aedes.on('clientError', (client, error) => this.#failed(client, error));
@@ -302,9 +309,14 @@ class AedesBroker implements Broker {
     return false;
   }
 
-  /** A slow peer misses messages; what it asked to see of retained state is sent whole. */
-  #hasRoom(client: Client, retained: boolean): boolean {
-    if (retained) return true;
+  /** A slow peer misses messages; what it asked to see of retained state is sent, as it is now. */
+  #forwarded(client: Client, packet: AedesPublishPacket): AedesPublishPacket | null {
+    if (!packet.retain) return this.#hasRoom(client) ? packet : null;
+    const payload = this.#retained.get(packet.topic);
+    return payload === undefined ? null : Object.assign(packet, { payload });
+  }
+
+  #hasRoom(client: Client): boolean {
     const session = this.#sessions.get(client.conn);
     if (session !== undefined && session.stream.queued <= brokerLimits.skip) return true;
     this.#counts.skipped += 1;

@@ -129,6 +129,28 @@ describe('rules', () => {
     expect(got()).toEqual(wanted);
   });
 
+  it('shows a subscriber no retained value after the one that replaced it (BUGS 90)', async () => {
+    rig = await brokerRig();
+    const topics = Array.from({ length: 40 }, (_, index) => `baton/cluster/n${index}`);
+    const cleared = topics[20];
+    const publish = (topic: string, payload: string) =>
+      rig.broker.publish(topic, payload, { retain: true });
+    for (const topic of topics) publish(topic, '=old;');
+    const reader = await enter('reader@pi3');
+    // In the midst of what it is sent of the old ones.
+    const replace = () => {
+      for (const topic of topics) publish(topic, topic === cleared ? '' : '=new;');
+    };
+    reader.socket.once('data', () => reader.socket.once('data', replace));
+    reader.socket.write(subscribePacket(['baton/#']));
+    const got = () => reader.text().match(/baton\/cluster\/n\d+=\w+;/g) ?? [];
+    const kept = topics.filter((topic) => topic !== cleared);
+    await eventually('each as retained, and as it came', () => got().length >= 2 * kept.length);
+    expect(got()[0]).toContain('=old;');
+    const last = topics.map((topic) => got().findLast((line) => line.startsWith(`${topic}=`)));
+    expect(last.filter((line) => line !== undefined)).toEqual(kept.map((one) => `${one}=new;`));
+  });
+
   it('closes a node that publishes under another name, and nobody receives it', async () => {
     rig = await brokerRig();
     const seen: string[] = [];
