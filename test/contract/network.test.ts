@@ -13,7 +13,7 @@ import type {
 } from '../../shared/ports/network.ts';
 import { LEASE_FRAME_LIMIT } from '../../shared/protocol/frames.ts';
 import { seconds } from '../../shared/time/duration.ts';
-import { afterwards, failureOf, until } from '../unit/net/link-rig.ts';
+import { afterwards, failureOf, host, until } from '../unit/net/link-rig.ts';
 
 /** One process on node `name`, of the cluster with that key. */
 type Join = (name: string, cluster?: 'ours' | 'theirs') => LinkNetwork;
@@ -53,8 +53,6 @@ const implementations: readonly [string, () => Join][] = [
     },
   ],
 ];
-
-const host = '127.0.0.1';
 
 interface Listener {
   readonly port: number;

@@ -7,6 +7,10 @@ import { createHash } from 'node:crypto';
 import { type Broker, type BrokerOptions, openBroker } from '../../../coordinator/broker/broker.ts';
 import type { TransportKeys } from '../../../coordinator/broker/parties.ts';
 import { systemClock } from '../../../shared/adapters/system-clock.ts';
+import { ownNet } from '../shell/agent-rig.ts';
+
+/** No other program's: a port that was given back is free until a test takes it again. */
+export const host = `${ownNet()}.1`;
 
 export const testKey = (identity: string): Uint8Array =>
   createHash('sha256').update(`test transport ${identity}`).digest();
@@ -39,9 +43,9 @@ export const brokerRig = async (overrides: Partial<BrokerOptions> = {}): Promise
     keys: testKeys,
     clock: systemClock(),
     log: { info: say, warn: say },
-    at: { host: '127.0.0.1', port: 0 },
+    at: { host, port: 0 },
     packetLimit: PACKET_LIMIT,
-    readersAt: { host: '127.0.0.1', port: 0 },
+    readersAt: { host, port: 0 },
     names: {
       duplicate: (node, kept, barred) => void duplicates.push(`${node} ${kept} ${barred}`),
       cleared: (node) => void duplicates.push(`${node} cleared`),

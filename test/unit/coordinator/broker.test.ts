@@ -2,7 +2,14 @@
 import { connect as tlsConnect } from 'node:tls';
 import { afterEach, describe, expect, it } from 'vitest';
 import { brokerLimits } from '../../../coordinator/broker/broker.ts';
-import { type BrokerRig, brokerRig, eventually, PACKET_LIMIT, testKey } from './broker-rig.ts';
+import {
+  type BrokerRig,
+  brokerRig,
+  eventually,
+  host,
+  PACKET_LIMIT,
+  testKey,
+} from './broker-rig.ts';
 import {
   connectPacket,
   dialBroker,
@@ -69,7 +76,7 @@ describe('keys', () => {
     rig = await brokerRig();
     const key = testKey('pi2');
     const socket = tlsConnect({
-      host: '127.0.0.1',
+      host,
       port: rig.broker.port,
       ciphers: 'ECDHE-PSK-AES128-CBC-SHA256:ECDHE-PSK-CHACHA20-POLY1305',
       maxVersion: 'TLSv1.2',
@@ -86,7 +93,7 @@ describe('keys', () => {
     const key = testKey('pi2');
     const refused = new Promise((_resolve, reject) => {
       const socket = tlsConnect({
-        host: '127.0.0.1',
+        host,
         port: rig.broker.port,
         ciphers: 'PSK-AES128-CBC-SHA256:PSK-CHACHA20-POLY1305',
         maxVersion: 'TLSv1.2',
@@ -312,10 +319,10 @@ describe('two machines with one name', () => {
 describe('ports', () => {
   it('says which port is taken and what to do', async () => {
     rig = await brokerRig();
-    const second = brokerRig({ at: { host: '127.0.0.1', port: rig.broker.port } });
+    const second = brokerRig({ at: { host, port: rig.broker.port } });
     await expect(second).rejects.toMatchObject({
       code: 'port-in-use',
-      message: expect.stringContaining(`127.0.0.1:${rig.broker.port}`),
+      message: expect.stringContaining(`${host}:${rig.broker.port}`),
     });
   });
 });

@@ -8,7 +8,7 @@ import {
 import { systemClock } from '../../../shared/adapters/system-clock.ts';
 import { decodeRanking, encodeReport } from '../../../shared/protocol/report-codec.ts';
 import { broker, type TestBus, testBus } from '../net-mqtt/bus-rig.ts';
-import { eventually, PACKET_LIMIT, testKeys } from './broker-rig.ts';
+import { eventually, host, PACKET_LIMIT, testKeys } from './broker-rig.ts';
 import {
   connectPacket,
   dialBroker,
@@ -25,7 +25,7 @@ const buses: TestBus[] = [];
 
 const node = (name: string, eligible: boolean) => ({
   name,
-  address: '127.0.0.1',
+  address: host,
   link_port: 7947,
   eligible,
   voter: true,
@@ -45,8 +45,8 @@ const start = async (): Promise<void> => {
         key_file: '/nowhere',
         nodes: [node('pi1', true), node('pi2', true), node('pi3', false)],
       },
-      listen: { address: '127.0.0.1', mqtt_port: 0, packet_limit_bytes: PACKET_LIMIT },
-      reader: { enabled: true, address: '127.0.0.1', port: 0 },
+      listen: { address: host, mqtt_port: 0, packet_limit_bytes: PACKET_LIMIT },
+      reader: { enabled: true, address: host, port: 0 },
       log: { level: 'info' },
     },
     keys: testKeys,

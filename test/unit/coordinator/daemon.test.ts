@@ -6,10 +6,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { generateClusterKey } from '../../../shared/crypto/key-file.ts';
-import { endBeforeListening, preload } from '../shell/agent-rig.ts';
+import { endBeforeListening, ownNet, preload } from '../shell/agent-rig.ts';
 import { eventually } from './broker-rig.ts';
 
 const main = join(import.meta.dirname, '../../../coordinator/main.ts');
+const host = `${ownNet()}.1`;
 let folder = '';
 const children: ChildProcess[] = [];
 
@@ -25,7 +26,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 /** A port that was free a moment ago, and the server that still holds it. */
 const heldPort = (): Promise<{ port: number; server: Server }> =>
   new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
+    const server = createServer().listen(0, host, () => {
       const bound = server.address();
       resolve({ port: typeof bound === 'object' && bound !== null ? bound.port : 0, server });
     });
@@ -43,10 +44,10 @@ const settingsFile = (port: number, readerPort: number): string => {
     node: { name: 'pi1' },
     cluster: {
       key_file: join(folder, 'key'),
-      nodes: [{ name: 'pi1', address: '127.0.0.1', mqtt_port: port, coordinator: true }],
+      nodes: [{ name: 'pi1', address: host, mqtt_port: port, coordinator: true }],
     },
-    listen: { address: '127.0.0.1', mqtt_port: port },
-    reader: { port: readerPort },
+    listen: { address: host, mqtt_port: port },
+    reader: { address: host, port: readerPort },
   };
   // JSON is YAML.
   writeFileSync(file, JSON.stringify(settings));
@@ -99,7 +100,7 @@ describe('baton-coordinator', () => {
     const daemon = start('--settings', settingsFile(port, await freePort()));
     expect(await daemon.ended).toBe(1);
     server.close();
-    expect(daemon.stderr()).toMatch(new RegExp(`127.0.0.1:${port}: another program has that port`));
+    expect(daemon.stderr()).toMatch(new RegExp(`${host}:${port}: another program has that port`));
     expect(daemon.stderr()).not.toContain('    at ');
   });
 
@@ -107,7 +108,7 @@ describe('baton-coordinator', () => {
     const { port: readerPort, server } = await heldPort();
     const daemon = start('--settings', settingsFile(await freePort(), readerPort));
     await eventually('the start', () => daemon.stdout().includes('listens on port'));
-    expect(daemon.stdout()).toMatch(new RegExp(`read-only listener.*127.0.0.1:${readerPort}`));
+    expect(daemon.stdout()).toMatch(new RegExp(`read-only listener.*${host}:${readerPort}`));
     server.close();
   });
 
@@ -115,7 +116,7 @@ describe('baton-coordinator', () => {
     const port = await freePort();
     const daemon = start('--settings', settingsFile(port, await freePort()));
     await eventually('the start', () => daemon.stdout().includes('listens on port'));
-    const silent = connect({ host: '127.0.0.1', port });
+    const silent = connect({ host: host, port });
     silent.on('error', () => {});
     await new Promise((resolve) => silent.once('connect', resolve));
     const closed = new Promise((resolve) => silent.once('close', resolve));

@@ -5,7 +5,7 @@
 import { connect as plainConnect, type Socket } from 'node:net';
 import { type TLSSocket, connect as tlsConnect } from 'node:tls';
 import { pskClientOptions } from '../../../shared/net/mqtt-tls.ts';
-import { testKey } from './broker-rig.ts';
+import { host, testKey } from './broker-rig.ts';
 
 /** Remaining Length, MQTT 3.1.1, 2.2.3. */
 const lengthBytes = (length: number): Buffer => {
@@ -100,7 +100,7 @@ export const dialBroker = (
   new Promise((resolve, reject) => {
     const socket: TLSSocket = tlsConnect({
       ...pskClientOptions({ identity, key }),
-      host: '127.0.0.1',
+      host,
       port,
     });
     const peer = collecting(socket);
@@ -110,7 +110,7 @@ export const dialBroker = (
 
 export const dialPlain = (port: number): Promise<RawPeer> =>
   new Promise((resolve, reject) => {
-    const socket = plainConnect({ host: '127.0.0.1', port });
+    const socket = plainConnect({ host, port });
     const peer = collecting(socket);
     socket.once('connect', () => resolve(peer));
     socket.once('error', reject);

@@ -12,7 +12,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { open } from '../../control-plane/embedded/token.ts';
-import { configMaps, freePort, type StandIn, spawnStandIn, startStandIn } from './stand-in.ts';
+import {
+  configMaps,
+  freePort,
+  host,
+  type StandIn,
+  spawnStandIn,
+  startStandIn,
+} from './stand-in.ts';
 
 const program = join(import.meta.dirname, '../../control-plane/embedded/k3s.ts');
 let folder = '';
@@ -167,7 +174,7 @@ test('the bootstrap row opens with the password and holds k3s’s names', async 
 
 test('an agent is ready once a server is, and waits for one as long as it takes', async () => {
   const port = await freePort();
-  const url = `https://127.0.0.1:${port}`;
+  const url = `https://${host}:${port}`;
   const agent = spawn(process.execPath, [program, 'agent', '--server', url, '--token', 'secret'], {
     stdio: ['ignore', 'ignore', 'pipe'],
   });

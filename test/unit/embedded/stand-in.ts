@@ -5,13 +5,15 @@ import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ownNet } from '../shell/agent-rig.ts';
 
 const program = join(import.meta.dirname, '../../control-plane/embedded/k3s.ts');
+export const host = `${ownNet()}.1`;
 export const configMaps = '/api/v1/namespaces/default/configmaps';
 
 export const freePort = (): Promise<number> =>
   new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
+    const server = createServer().listen(0, host, () => {
       const address = server.address();
       server.close(() => resolve(typeof address === 'object' && address ? address.port : 0));
     });
@@ -41,7 +43,7 @@ const ended = (child: ChildProcess): Promise<number | string | null> =>
 const call = (port: number, method: string, path: string, body: unknown, token: string) =>
   new Promise<Answer>((resolve) => {
     const headers = { authorization: `Bearer ${token}`, 'user-agent': 'baton-test/1' };
-    const options = { host: '127.0.0.1', port, method, path, headers, rejectUnauthorized: false };
+    const options = { host, port, method, path, headers, rejectUnauthorized: false };
     const outgoing = request({ ...options, agent: false }, (answer) => {
       let text = '';
       answer.setEncoding('utf8').on('data', (chunk: string) => {
@@ -60,7 +62,7 @@ export const spawnStandIn = (
   token: string,
   environment: Record<string, string> = {},
 ): StandIn => {
-  const flags = [`--data-dir=${data}`, `--https-listen-port=${port}`, '--bind-address=127.0.0.1'];
+  const flags = [`--data-dir=${data}`, `--https-listen-port=${port}`, `--bind-address=${host}`];
   const secret = token === '' ? [] : ['--token', token];
   const child = spawn(
     process.execPath,

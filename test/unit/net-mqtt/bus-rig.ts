@@ -8,7 +8,7 @@ import {
 } from '../../../shared/net/mqtt-bus.ts';
 import type { Clock } from '../../../shared/ports/clock.ts';
 import { seededRandom } from '../../../shared/ports/fakes/seeded-random.ts';
-import { testKey } from '../coordinator/broker-rig.ts';
+import { host, testKey } from '../coordinator/broker-rig.ts';
 
 export interface TestBus {
   readonly bus: MqttBus;
@@ -19,7 +19,7 @@ export interface TestBus {
 
 export const broker = (name: string, port: number): BrokerAddress => ({
   name,
-  host: '127.0.0.1',
+  host,
   port,
 });
 

@@ -8,7 +8,7 @@ import { afterEach, expect, it } from 'vitest';
 import { pskServerOptions } from '../../../shared/net/mqtt-tls.ts';
 import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
 import { milliseconds, seconds } from '../../../shared/time/duration.ts';
-import { type BrokerRig, brokerRig, eventually, testKey } from '../coordinator/broker-rig.ts';
+import { type BrokerRig, brokerRig, eventually, host, testKey } from '../coordinator/broker-rig.ts';
 import { packetHead, publishPacket } from '../coordinator/raw-mqtt.ts';
 import { broker, type TestBus, testBus } from './bus-rig.ts';
 
@@ -36,7 +36,7 @@ async function hostileBroker(words: (turn: number) => Uint8Array): Promise<Hosti
     // The CONNECT has come.
     socket.once('data', () => socket.write(Buffer.concat([CONNACK, words(turn)])));
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   cleanups.push(async () => {
     for (const socket of connections) socket.destroy();
     await new Promise((resolve) => server.close(resolve));

@@ -1,7 +1,7 @@
 /** The agent's side of MQTT against real brokers: all of them at once, gone, back, and refusing. */
 import { createServer } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
-import { type BrokerRig, brokerRig, eventually, testKey } from '../coordinator/broker-rig.ts';
+import { type BrokerRig, brokerRig, eventually, host, testKey } from '../coordinator/broker-rig.ts';
 import { connectPacket, dialPlain, subscribePacket } from '../coordinator/raw-mqtt.ts';
 import { broker, type TestBus, testBus } from './bus-rig.ts';
 
@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 const openRig = async (at = 0): Promise<BrokerRig> => {
-  const rig = await brokerRig({ at: { host: '127.0.0.1', port: at } });
+  const rig = await brokerRig({ at: { host, port: at } });
   rigs.push(rig);
   return rig;
 };
@@ -213,7 +213,7 @@ describe('trouble', () => {
       socket.resume();
       socket.end(Buffer.alloc(5000, 0xff));
     });
-    await new Promise<void>((resolve) => garbage.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => garbage.listen(0, host, resolve));
     const bound = garbage.address();
     const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
     const rig = await openRig();

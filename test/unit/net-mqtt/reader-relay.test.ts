@@ -5,7 +5,7 @@ import type { BrokerAddress } from '../../../shared/net/mqtt-bus.ts';
 import { openReaderRelay, type ReaderRelay } from '../../../shared/net/reader-relay.ts';
 import { fakeClock } from '../../../shared/ports/fakes/fake-clock.ts';
 import { seconds } from '../../../shared/time/duration.ts';
-import { type BrokerRig, brokerRig, eventually, testKey } from '../coordinator/broker-rig.ts';
+import { type BrokerRig, brokerRig, eventually, host, testKey } from '../coordinator/broker-rig.ts';
 import {
   connectPacket,
   dialPlain,
@@ -38,7 +38,7 @@ const openRelay = async (
   brokers: readonly BrokerAddress[],
   { key = testKey('pi3'), clock = fakeClock() } = {},
 ) => {
-  const at = { host: '127.0.0.1', port: 0 };
+  const at = { host, port: 0 };
   const relay = await openReaderRelay({ at, node: 'pi3', key, brokers, clock });
   relays.push(relay);
   return relay;
@@ -58,7 +58,7 @@ const muteServer = (taken: () => void): Promise<number> =>
       socket.on('error', () => {});
       socket.resume();
       taken();
-    }).listen(0, '127.0.0.1', () => {
+    }).listen(0, host, () => {
       servers.push(server);
       const bound = server.address();
       resolve(typeof bound === 'object' && bound !== null ? bound.port : 0);
@@ -123,7 +123,7 @@ describe('the relay for readers', () => {
   it('says what to do when its port is taken', async () => {
     const relay = await openRelay([]);
     const second = openReaderRelay({
-      at: { host: '127.0.0.1', port: relay.port },
+      at: { host, port: relay.port },
       node: 'pi3',
       key: testKey('pi3'),
       brokers: [],

@@ -16,6 +16,7 @@ import {
   end,
   failureOf,
   frameOf,
+  host,
   hungUp,
   rawLink,
   until,
@@ -23,7 +24,7 @@ import {
 
 const tcp = (to: End): Promise<Socket> =>
   new Promise((resolve) => {
-    const socket = connectTcp(to.port, '127.0.0.1', () => resolve(socket));
+    const socket = connectTcp(to.port, host, () => resolve(socket));
     socket.on('error', () => undefined);
     afterwards(() => void socket.destroy());
   });
@@ -191,10 +192,10 @@ test('the other end of a dial may be anything at all', async () => {
       socket.on('error', () => undefined);
       answer(socket);
     });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => server.listen(0, host, resolve));
     afterwards(() => void server.close());
     const { port } = server.address() as { port: number };
-    const target = { node: 'pi1', host: '127.0.0.1', port, purpose: 'lease' } as const;
+    const target = { node: 'pi1', host, port, purpose: 'lease' } as const;
     const failure = await failureOf(end('pi2').links.dial(target, seconds(60)));
     expect(failure.code).toBe('link-refused');
   }

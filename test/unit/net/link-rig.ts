@@ -10,6 +10,10 @@ import { type ConnectionBounds, connectionBounds } from '../../../shared/net/fra
 import { type LinkProblem, type PskLinks, pskLinks } from '../../../shared/net/psk-links.ts';
 import type { Frame, FrameConnection, LinkPurpose } from '../../../shared/ports/network.ts';
 import { type Duration, seconds } from '../../../shared/time/duration.ts';
+import { ownNet } from '../shell/agent-rig.ts';
+
+/** No other program's: a port that was given back is free until a test takes it again. */
+export const host = `${ownNet()}.1`;
 
 export const nodes = [
   { name: 'pi1', eligible: true },
@@ -72,7 +76,7 @@ export const end = (self: string, options: EndOptions = {}): End => {
     taken,
     port: 0,
     listen: async () => {
-      const listening = await links.listen({ host: '127.0.0.1', port: 0 }, (connection) => {
+      const listening = await links.listen({ host, port: 0 }, (connection) => {
         taken.push(connection);
         connection.onFrame(() => undefined);
       });
@@ -95,7 +99,7 @@ export const dial = async (
   node: string,
   purpose: LinkPurpose = 'lease',
 ): Promise<FrameConnection> => {
-  const target = { node, host: '127.0.0.1', port: to.port, purpose };
+  const target = { node, host, port: to.port, purpose };
   const connection = await from.links.dial(target, seconds(60));
   afterwards(() => connection.close('the test is over'));
   return connection;
@@ -107,7 +111,7 @@ export const rawLink = (to: End, self: string): Promise<TLSSocket> =>
     const psk = ringOf(self).linkPsk(self);
     if (psk === null) throw new TypeError(`no key of ${self}`);
     const socket = connect({
-      host: '127.0.0.1',
+      host,
       port: to.port,
       ciphers: 'ECDHE-PSK-CHACHA20-POLY1305',
       minVersion: 'TLSv1.2',

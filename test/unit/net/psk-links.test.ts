@@ -1,7 +1,17 @@
 /** Direct links between real sockets: who is let in, who is not, and what each end is told. */
 import { expect, test } from 'vitest';
 import { milliseconds } from '../../../shared/time/duration.ts';
-import { afterwards, dial, end, failureOf, frameOf, nodes, ringOf, until } from './link-rig.ts';
+import {
+  afterwards,
+  dial,
+  end,
+  failureOf,
+  frameOf,
+  host,
+  nodes,
+  ringOf,
+  until,
+} from './link-rig.ts';
 
 test('a node that is not eligible reaches an eligible one, and both know each other', async () => {
   const master = end('pi1');
@@ -151,7 +161,7 @@ test('an idle link stays up by its pings alone', async () => {
 test('a port that is taken is said with what to do', async () => {
   const first = end('pi1');
   await first.listen();
-  const attempt = end('pi1').links.listen({ host: '127.0.0.1', port: first.port }, () => undefined);
+  const attempt = end('pi1').links.listen({ host, port: first.port }, () => undefined);
   const failure = await failureOf(attempt);
   expect(failure.code).toBe('port-in-use');
   expect(failure.text).toMatch(/ss -ltnp.*link_port/);
@@ -171,10 +181,10 @@ test('nobody listening, and nobody answering, are two different answers', async 
 
   const { createServer } = await import('node:net');
   const mute = createServer(() => undefined);
-  await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => mute.listen(0, host, resolve));
   afterwards(() => void mute.close());
   const { port } = mute.address() as { port: number };
-  const target = { node: 'pi1', host: '127.0.0.1', port, purpose: 'lease' } as const;
+  const target = { node: 'pi1', host, port, purpose: 'lease' } as const;
   const failure = await failureOf(dialler.links.dial(target, milliseconds(100)));
   expect(failure.code).toBe('link-timeout');
 });
@@ -188,9 +198,6 @@ test('closing the port says goodbye to the peers and frees it', async () => {
   await master.close();
   expect(await reason).toBe('the peer closed: the peer stopped listening');
   const again = end('pi1');
-  const listening = await again.links.listen(
-    { host: '127.0.0.1', port: master.port },
-    () => undefined,
-  );
+  const listening = await again.links.listen({ host, port: master.port }, () => undefined);
   await listening.close();
 });

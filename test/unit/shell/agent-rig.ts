@@ -52,6 +52,15 @@ export const quick = {
 /** For stories in which nobody is to lose a lease, and a start on a busy machine takes seconds. */
 export const patient = { ...quick, lease_duration_ms: 12_000, fence_after_ms: 9000 };
 
+/**
+ * A net within 127/8, so that two test files never share an address. No connection begins from it
+ * (that is 127.0.0.1 on loopback): a port that is free there stays free.
+ */
+export const ownNet = (): string => {
+  const [second = 1, third = 1] = randomBytes(2);
+  return `127.${(second % 200) + 20}.${third}`;
+};
+
 export interface RigNode {
   readonly name: string;
   readonly address: string;
@@ -129,12 +138,11 @@ class LoopbackRig implements Rig {
 
   constructor(options: RigOptions) {
     this.#options = options;
-    // A net of its own within 127/8, so that two test files never share an address.
-    const [second = 1, third = 1] = randomBytes(2);
+    const net = ownNet();
     const key = generateClusterKey(randomBytes(32));
     const entries = options.names.map((name, index) => ({
       name,
-      address: `127.${(second % 200) + 20}.${third}.${11 + index}`,
+      address: `${net}.${11 + index}`,
       coordinator: options.coordinators?.includes(name) ?? false,
     }));
     const token = randomBytes(16).toString('hex');
