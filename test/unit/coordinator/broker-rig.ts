@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto';
 import { type Broker, type BrokerOptions, openBroker } from '../../../coordinator/broker/broker.ts';
 import type { TransportKeys } from '../../../coordinator/broker/parties.ts';
 import { systemClock } from '../../../shared/adapters/system-clock.ts';
-import { ownNet } from '../shell/agent-rig.ts';
+import { ownNet } from '../net/own-net.ts';
 
 /** No other program's: a port that was given back is free until a test takes it again. */
 export const host = `${ownNet()}.1`;

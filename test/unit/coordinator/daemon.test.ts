@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { generateClusterKey } from '../../../shared/crypto/key-file.ts';
-import { endBeforeListening, ownNet, preload } from '../shell/agent-rig.ts';
+import { ownNet } from '../net/own-net.ts';
+import { endBeforeListening, preload } from '../shell/agent-rig.ts';
 import { eventually } from './broker-rig.ts';
 
 const main = join(import.meta.dirname, '../../../coordinator/main.ts');
@@ -116,7 +117,7 @@ describe('baton-coordinator', () => {
     const port = await freePort();
     const daemon = start('--settings', settingsFile(port, await freePort()));
     await eventually('the start', () => daemon.stdout().includes('listens on port'));
-    const silent = connect({ host: host, port });
+    const silent = connect({ host, port });
     silent.on('error', () => {});
     await new Promise((resolve) => silent.once('connect', resolve));
     const closed = new Promise((resolve) => silent.once('close', resolve));

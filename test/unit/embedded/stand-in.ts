@@ -5,7 +5,7 @@ import { request } from 'node:https';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ownNet } from '../shell/agent-rig.ts';
+import { ownNet } from '../net/own-net.ts';
 
 const program = join(import.meta.dirname, '../../control-plane/embedded/k3s.ts');
 export const host = `${ownNet()}.1`;

@@ -10,7 +10,7 @@ import { type ConnectionBounds, connectionBounds } from '../../../shared/net/fra
 import { type LinkProblem, type PskLinks, pskLinks } from '../../../shared/net/psk-links.ts';
 import type { Frame, FrameConnection, LinkPurpose } from '../../../shared/ports/network.ts';
 import { type Duration, seconds } from '../../../shared/time/duration.ts';
-import { ownNet } from '../shell/agent-rig.ts';
+import { ownNet } from './own-net.ts';
 
 /** No other program's: a port that was given back is free until a test takes it again. */
 export const host = `${ownNet()}.1`;

@@ -25,6 +25,7 @@ import { stringify } from 'yaml';
 import type { StatusAnswer } from '../../../agent/cli/control.ts';
 import { generateClusterKey } from '../../../shared/crypto/key-file.ts';
 import type { NodeReport } from '../../../shared/protocol/report.ts';
+import { ownNet } from '../net/own-net.ts';
 
 const project = join(import.meta.dirname, '../../..');
 const EMBEDDED = join(project, 'test/control-plane/embedded/k3s.ts');
@@ -51,15 +52,6 @@ export const quick = {
 
 /** For stories in which nobody is to lose a lease, and a start on a busy machine takes seconds. */
 export const patient = { ...quick, lease_duration_ms: 12_000, fence_after_ms: 9000 };
-
-/**
- * A net within 127/8, so that two test files never share an address. No connection begins from it
- * (that is 127.0.0.1 on loopback): a port that is free there stays free.
- */
-export const ownNet = (): string => {
-  const [second = 1, third = 1] = randomBytes(2);
-  return `127.${(second % 200) + 20}.${third}`;
-};
 
 export interface RigNode {
   readonly name: string;
