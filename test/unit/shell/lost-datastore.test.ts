@@ -2,9 +2,10 @@
  * Real agents after a power cut of all: the master's datastore is damaged, and the other node that
  * may be master comes back on a new card. Nobody begins an empty cluster; a restored file serves.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { parseDiskRecord } from '../../../agent/core/records.ts';
 import { makeRig, type Rig } from './agent-rig.ts';
 
 let rig: Rig | null = null;
@@ -16,6 +17,9 @@ afterEach(async () => {
 interface Settings {
   cluster: { nodes: { name: string; eligible?: boolean }[] };
 }
+
+const epochIn = (path: string): number =>
+  parseDiskRecord(readFileSync(path, 'utf8'))?.highest_epoch ?? 0;
 
 test('a damaged datastore beside an empty node is no reason to begin anew', async () => {
   const one = makeRig({
@@ -30,6 +34,12 @@ test('a damaged datastore beside an empty node is no reason to begin anew', asyn
   for (const { name } of one.nodes) one.start(name);
   const master = await one.serving(60_000);
   const other = master.node === 'a' ? 'b' : 'a';
+  // Two of three votes make a master: the third may only have heard of it, and forgets that.
+  await one.until('every voter has it on its disk', 60_000, async () => {
+    const records = one.nodes.map(({ directory }) => `${directory}/state/lease.json`);
+    const epochs = records.map((path) => (existsSync(path) ? epochIn(path) : 0));
+    return epochs.every((epoch) => epoch >= master.epoch) ? epochs : null;
+  });
   for (const { name } of one.nodes) one.crash(name, { reboot: true });
 
   const { directory } = one.node(other);
